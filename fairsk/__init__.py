@@ -1,0 +1,37 @@
+"""Group-fair machine learning for scikit-learn.
+
+Every public name can be imported from here, lazily: importing fairsk imports no method.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> the room that defines it.
+_ROOMS = {
+    "datasets": (),
+    "metrics": (),
+    "model_selection": (),
+    "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
+    "reweighting": ("FairCostSensitiveClassifier",),
+    "solvers": ("solve_plug_in", "solve_plug_in_path"),
+    "thresholding": ("BayesOptimalFairPostProcessor",),
+}
+_PUBLIC = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["__version__", *sorted(_ROOMS), *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"fairsk.{name}")
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"fairsk.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'fairsk' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

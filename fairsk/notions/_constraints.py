@@ -1,0 +1,210 @@
+"""A notion within a tolerance as linear constraints on a decision rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from fairsk.notions._notion import FairnessNotion, check_measure
+
+
+@dataclass(frozen=True)
+class LinearConstraints:
+    """lower <= contrasts @ E[f U] <= upper, with U the cells weighted per rate and group.
+
+    Column (r, a) of U is u[r, a](x) = sum_y coefficients[r, y, a] g[y, a](x), where
+    g[y, a](x) = P(Y = y, A = a | x); columns are ordered by rate, then group. Rate r of group a is
+    E[f u[r, a]] + constants[r, a].
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (n_rates, 2, n_groups)
+    constants : ndarray of shape (n_rates, n_groups)
+    contrasts : ndarray of shape (n_rows, n_rates * n_groups)
+    lower, upper : ndarray of shape (n_rows,)
+    multiplier_of : ndarray of int of shape (n_rows,)
+        The signed multiplier that a row belongs to. A difference has one row a multiplier; a
+        ratio has an upper and a lower row, which cannot both bind unless the rates are zero.
+    sign : ndarray of shape (n_rows,)
+        0 for a two-sided row, 1 for an upper and -1 for a lower row of a ratio.
+    multiplier_names : tuple of str
+        What each signed multiplier prices.
+    """
+
+    coefficients: np.ndarray
+    constants: np.ndarray
+    contrasts: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    multiplier_of: np.ndarray
+    sign: np.ndarray
+    multiplier_names: tuple[str, ...]
+
+    @property
+    def n_multipliers(self) -> int:
+        return len(self.multiplier_names)
+
+    def to_signed(self, row_multipliers: np.ndarray) -> np.ndarray:
+        """One signed multiplier a contrast, as the paper's Theorems 1 and 2 print it.
+
+        Positive where the upper bound binds, negative where the lower one does.
+        """
+        signed = np.where(self.sign == 0, 1, self.sign) * row_multipliers
+        return np.bincount(self.multiplier_of, signed, minlength=self.n_multipliers)
+
+    def from_signed(self, multipliers: np.ndarray) -> np.ndarray:
+        """The multiplier of every row; the inverse of `to_signed`."""
+        values = np.asarray(multipliers, dtype=float)[self.multiplier_of]
+        return np.where(self.sign == 0, values, np.maximum(self.sign * values, 0))
+
+    def cell_costs(self, multipliers: np.ndarray) -> np.ndarray:
+        """Cost of selecting a member of each cell, of shape (2, n_groups).
+
+        Parameters
+        ----------
+        multipliers : array-like of shape (n_multipliers,)
+            Signed, one a contrast.
+
+        Notes
+        -----
+        The Bayes rule selects x when eta(x) - c > sum_{y, a} cost[y, a] g[y, a](x).
+        """
+        n_rates, _, n_groups = self.coefficients.shape
+        weights = (self.from_signed(multipliers) @ self.contrasts).reshape(n_rates, n_groups)
+        return np.einsum("ra,rya->ya", weights, self.coefficients)
+
+    def tightened(self, margin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds moved inwards by a margin for each row."""
+        return self.lower + margin, self.upper - margin
+
+
+def linear_constraints(
+    notion: FairnessNotion,
+    total: np.ndarray,
+    family_of: np.ndarray,
+    *,
+    measure: str = "difference",
+    bound: float,
+    contrast: str = "population",
+    labels: tuple[str, ...] | None = None,
+) -> LinearConstraints:
+    """Rows of the linear program of the Bayes-optimal fair classifier.
+
+    Parameters
+    ----------
+    notion : FairnessNotion
+    total : ndarray of shape (2, n_groups)
+        Masses p[y, a] of the cells, which normalise the rates.
+    family_of : ndarray of int of shape (n_groups,)
+    measure : {"difference", "ratio"}
+        |rate_a - rate| <= bound, or bound <= rate_a / rate <= 1 / bound.
+    bound : float
+        The tolerance (>= 0) or the ratio's level in (0, 1].
+    contrast : {"population", "groups"}
+        Each group against its family's population, or every pair of groups of a family.
+    labels : tuple of str, optional
+        Names of the groups.
+
+    Returns
+    -------
+    LinearConstraints
+        A row a group and rate for differences from the population; a lower and an upper row for
+        ratios; a row a pair for differences between groups, two for ratios between groups.
+
+    Raises
+    ------
+    ValueError
+        If a group has no mass to condition on.
+
+    References
+    ----------
+    Bayes-Optimal Fair Classification with Multiple Sensitive Features, Lemmas 1 and 2.
+
+    Examples
+    --------
+    >>> from fairsk import get_notion
+    >>> total = np.array([[0.3, 0.2], [0.2, 0.3]])
+    >>> rows = linear_constraints(
+    ...     get_notion("demographic_parity"), total, np.array([0, 0]), bound=0.05
+    ... )
+    >>> rows.contrasts
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
+    """
+    check_measure(measure, contrast)
+    n_groups = total.shape[1]
+    labels = labels or tuple(str(a) for a in range(n_groups))
+    conditioning = np.stack([rate.conditioning_mass(total) for rate in notion.rates])
+    _check_conditioning(notion, conditioning, labels)
+    gain = np.array([rate.gain for rate in notion.rates])
+    offset = np.array([rate.offset for rate in notion.rates])
+    coefficients = gain[:, :, None] / conditioning[:, None, :] * np.ones_like(total)
+    constants = np.einsum("ry,ya->ra", offset, total) / conditioning
+
+    build = _population_rows if contrast == "population" else _pair_rows
+    two_sided = measure == "difference"
+    rows, names, signs, index = [], [], [], []
+    for r, rate in enumerate(notion.rates):
+        for family in np.unique(family_of):
+            members = np.flatnonzero(family_of == family)
+            block, block_names = build(conditioning[r], members, measure, bound, labels)
+            full = np.zeros((len(block), len(notion.rates), n_groups))
+            full[:, r, :] = block
+            rows.append(full.reshape(len(block), -1))
+            index += list(np.resize(np.arange(len(block_names)), len(block)) + len(names))
+            signs += [0] * len(block) if two_sided else list(np.repeat([1, -1], len(block_names)))
+            names += [f"{rate.name}: {name}" for name in block_names]
+    contrasts = np.concatenate(rows)
+    shift = contrasts @ constants.ravel()
+    limit = bound if two_sided else 0.0
+    return LinearConstraints(
+        coefficients=coefficients,
+        constants=constants,
+        contrasts=contrasts,
+        lower=np.full(len(contrasts), -bound if two_sided else -np.inf) - shift,
+        upper=limit - shift,
+        multiplier_of=np.array(index),
+        sign=np.array(signs),
+        multiplier_names=tuple(names),
+    )
+
+
+def _population_rows(
+    conditioning: np.ndarray, members: np.ndarray, measure: str, bound: float, labels: tuple
+) -> tuple[np.ndarray, list[str]]:
+    n_groups = len(conditioning)
+    share = np.zeros(n_groups)
+    share[members] = conditioning[members] / conditioning[members].sum()
+    own = np.eye(n_groups)[members]
+    if measure == "difference":
+        return own - share, [f"{labels[a]} - population" for a in members]
+    upper, lower = bound * own - share, bound * share - own
+    return np.concatenate([upper, lower]), [f"{labels[a]} / population" for a in members]
+
+
+def _pair_rows(
+    conditioning: np.ndarray, members: np.ndarray, measure: str, bound: float, labels: tuple
+) -> tuple[np.ndarray, list[str]]:
+    eye = np.eye(len(conditioning))
+    pairs = list(combinations(members, 2))
+    first, second = eye[[a for a, _ in pairs]], eye[[b for _, b in pairs]]
+    if measure == "difference":
+        return first - second, [f"{labels[a]} - {labels[b]}" for a, b in pairs]
+    rows = np.concatenate([bound * first - second, bound * second - first])
+    return rows, [f"{labels[a]} / {labels[b]}" for a, b in pairs]
+
+
+def _check_conditioning(notion: FairnessNotion, conditioning: np.ndarray, labels: tuple) -> None:
+    for rate, mass in zip(notion.rates, conditioning, strict=True):
+        empty = [labels[a] for a in np.flatnonzero(mass <= 0)]
+        if empty:
+            needed = {(0, 1): "positive rows (y = 1)", (1, 0): "negative rows (y = 0)"}.get(
+                tuple(rate.condition), "rows"
+            )
+            raise ValueError(
+                f"{notion.name} compares the {rate.name} of groups, but group "
+                f"{', '.join(map(repr, empty))} has no {needed}. Merge it with another group, "
+                f"mark it missing (group unknown), or choose a notion that does not need them."
+            )

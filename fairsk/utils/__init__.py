@@ -1,0 +1,19 @@
+"""Small helpers: sensitive features in, optional imports."""
+
+from fairsk.utils._groups import GroupEncoder, GroupFamily, Groups
+from fairsk.utils._optional import import_optional
+from fairsk.utils._sensitive import (
+    SensitiveFeatures,
+    check_same_rows,
+    check_sensitive_features,
+)
+
+__all__ = [
+    "GroupEncoder",
+    "GroupFamily",
+    "Groups",
+    "SensitiveFeatures",
+    "check_same_rows",
+    "check_sensitive_features",
+    "import_optional",
+]

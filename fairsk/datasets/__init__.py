@@ -1,0 +1,17 @@
+"""Data sets with sensitive features, and generators whose probabilities are known."""
+
+from __future__ import annotations
+
+from ._acs_income import fetch_acs_income
+from ._adult import load_adult
+from ._communities import load_communities
+from ._compas import load_compas
+from ._simulated import make_biased_classification
+
+__all__ = [
+    "fetch_acs_income",
+    "load_adult",
+    "load_communities",
+    "load_compas",
+    "make_biased_classification",
+]

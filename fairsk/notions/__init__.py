@@ -7,14 +7,14 @@ and the direction of the Bayes rule.
 """
 
 from fairsk.notions._constraints import LinearConstraints, linear_constraints
-from fairsk.notions._masses import CellMasses, cell_masses
-from fairsk.notions._notion import (
-    CONTRASTS,
-    MEASURES,
-    FairnessNotion,
-    GroupRate,
+from fairsk.notions._empty import (
     UndefinedFairnessWarning,
+    apply_empty_rule,
+    check_empty,
+    report_undefined,
 )
+from fairsk.notions._masses import CellMasses, cell_masses
+from fairsk.notions._notion import CONTRASTS, MEASURES, FairnessNotion, GroupRate, check_measure
 from fairsk.notions._registry import get_notion, list_notions
 
 __all__ = [
@@ -25,8 +25,12 @@ __all__ = [
     "GroupRate",
     "LinearConstraints",
     "UndefinedFairnessWarning",
+    "apply_empty_rule",
     "cell_masses",
+    "check_empty",
+    "check_measure",
     "get_notion",
     "linear_constraints",
     "list_notions",
+    "report_undefined",
 ]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
+from fairsk.notions._masses import CellMasses
 from fairsk.notions._notion import FairnessNotion, check_measure
 
 
@@ -27,6 +30,10 @@ class LinearConstraints:
     multiplier_of : ndarray of int of shape (n_rows,)
         The signed multiplier that a row belongs to. A difference has one row a multiplier; a
         ratio has an upper and a lower row, which cannot both bind unless the rates are zero.
+    on_rates, on_population : ndarray of shape (n_rows, n_rates * n_groups)
+        The rows again, as combinations of the groups' rates and of their populations' rates.
+    limits : tuple of two floats
+        Lower and upper limit of those combinations.
     sign : ndarray of shape (n_rows,)
         0 for a two-sided row, 1 for an upper and -1 for a lower row of a ratio.
     multiplier_names : tuple of str
@@ -41,10 +48,40 @@ class LinearConstraints:
     multiplier_of: np.ndarray
     sign: np.ndarray
     multiplier_names: tuple[str, ...]
+    on_rates: np.ndarray
+    on_population: np.ndarray
+    limits: tuple[float, float]
+
+    def values(self, notion: FairnessNotion, masses: CellMasses) -> np.ndarray:
+        """Value of each row for labelled masses, of shape (..., n_rows), to hold against `limits`.
+
+        Unlike ``contrasts``, it normalises by the masses' own totals, so that it also serves
+        resamples and decisions of other models.
+        """
+        shape = (*masses.total.shape[:-2], -1)
+        rates = notion.group_rates(masses).reshape(shape)
+        population = notion.population_rates(masses).reshape(shape)
+        return rates @ self.on_rates.T + population @ self.on_population.T
 
     @property
     def n_multipliers(self) -> int:
         return len(self.multiplier_names)
+
+    def check_multipliers(self, multipliers: Any) -> np.ndarray:
+        """Multipliers given by hand as an array of shape (n_multipliers,).
+
+        Raises
+        ------
+        ValueError
+            If their number is wrong; the message names what each one prices.
+        """
+        values = np.asarray(multipliers, dtype=float).ravel()
+        if values.shape != (self.n_multipliers,) or not np.isfinite(values).all():
+            raise ValueError(
+                f"multipliers must be {self.n_multipliers} finite numbers, one for each of "
+                f"{list(self.multiplier_names)}; got {values.tolist()}."
+            )
+        return values
 
     def to_signed(self, row_multipliers: np.ndarray) -> np.ndarray:
         """One signed multiplier a contrast, as the paper's Theorems 1 and 2 print it.
@@ -145,55 +182,70 @@ def linear_constraints(
 
     build = _population_rows if contrast == "population" else _pair_rows
     two_sided = measure == "difference"
-    rows, names, signs, index = [], [], [], []
+    on_rates, on_population, names, signs, index = [], [], [], [], []
     for r, rate in enumerate(notion.rates):
         for family in np.unique(family_of):
             members = np.flatnonzero(family_of == family)
-            block, block_names = build(conditioning[r], members, measure, bound, labels)
-            full = np.zeros((len(block), len(notion.rates), n_groups))
-            full[:, r, :] = block
-            rows.append(full.reshape(len(block), -1))
-            index += list(np.resize(np.arange(len(block_names)), len(block)) + len(names))
-            signs += [0] * len(block) if two_sided else list(np.repeat([1, -1], len(block_names)))
+            own, population, block_names = build(members, n_groups, measure, bound, labels)
+            on_rates.append(_place(own, r, len(notion.rates)))
+            on_population.append(_place(population, r, len(notion.rates)))
+            index += list(np.resize(np.arange(len(block_names)), len(own)) + len(names))
+            signs += [0] * len(own) if two_sided else list(np.repeat([1, -1], len(block_names)))
             names += [f"{rate.name}: {name}" for name in block_names]
-    contrasts = np.concatenate(rows)
+    rate_rows, population_rows = np.concatenate(on_rates), np.concatenate(on_population)
+    contrasts = rate_rows + population_rows @ _population_shares(conditioning, family_of)
     shift = contrasts @ constants.ravel()
-    limit = bound if two_sided else 0.0
+    limits = (-bound, bound) if two_sided else (-np.inf, 0.0)
     return LinearConstraints(
         coefficients=coefficients,
         constants=constants,
         contrasts=contrasts,
-        lower=np.full(len(contrasts), -bound if two_sided else -np.inf) - shift,
-        upper=limit - shift,
+        lower=limits[0] - shift,
+        upper=limits[1] - shift,
         multiplier_of=np.array(index),
         sign=np.array(signs),
         multiplier_names=tuple(names),
+        on_rates=rate_rows,
+        on_population=population_rows,
+        limits=limits,
     )
 
 
+def _place(block: np.ndarray, r: int, n_rates: int) -> np.ndarray:
+    """Rows over the groups of rate r, as rows over all rates."""
+    full = np.zeros((len(block), n_rates, block.shape[1]))
+    full[:, r, :] = block
+    return full.reshape(len(block), -1)
+
+
+def _population_shares(conditioning: np.ndarray, family_of: np.ndarray) -> np.ndarray:
+    """Matrix that turns the groups' rates into their populations' rates."""
+    same_family = (family_of[:, None] == family_of[None, :]).astype(float)
+    blocks = [same_family * mass / (same_family @ mass)[:, None] for mass in conditioning]
+    return block_diag(*blocks)
+
+
 def _population_rows(
-    conditioning: np.ndarray, members: np.ndarray, measure: str, bound: float, labels: tuple
-) -> tuple[np.ndarray, list[str]]:
-    n_groups = len(conditioning)
-    share = np.zeros(n_groups)
-    share[members] = conditioning[members] / conditioning[members].sum()
+    members: np.ndarray, n_groups: int, measure: str, bound: float, labels: tuple
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     own = np.eye(n_groups)[members]
     if measure == "difference":
-        return own - share, [f"{labels[a]} - population" for a in members]
-    upper, lower = bound * own - share, bound * share - own
-    return np.concatenate([upper, lower]), [f"{labels[a]} / population" for a in members]
+        return own, -own, [f"{labels[a]} - population" for a in members]
+    names = [f"{labels[a]} / population" for a in members]
+    return np.concatenate([bound * own, -own]), np.concatenate([-own, bound * own]), names
 
 
 def _pair_rows(
-    conditioning: np.ndarray, members: np.ndarray, measure: str, bound: float, labels: tuple
-) -> tuple[np.ndarray, list[str]]:
-    eye = np.eye(len(conditioning))
+    members: np.ndarray, n_groups: int, measure: str, bound: float, labels: tuple
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     pairs = list(combinations(members, 2))
-    first, second = eye[[a for a, _ in pairs]], eye[[b for _, b in pairs]]
+    first, second = np.eye(n_groups)[[a for a, _ in pairs]], np.eye(n_groups)[[b for _, b in pairs]]
     if measure == "difference":
-        return first - second, [f"{labels[a]} - {labels[b]}" for a, b in pairs]
-    rows = np.concatenate([bound * first - second, bound * second - first])
-    return rows, [f"{labels[a]} / {labels[b]}" for a, b in pairs]
+        rows, names = first - second, [f"{labels[a]} - {labels[b]}" for a, b in pairs]
+    else:
+        rows = np.concatenate([bound * first - second, bound * second - first])
+        names = [f"{labels[a]} / {labels[b]}" for a, b in pairs]
+    return rows, np.zeros_like(rows), names
 
 
 def _check_conditioning(notion: FairnessNotion, conditioning: np.ndarray, labels: tuple) -> None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import UndefinedMetricWarning
 
+from fairsk.notions._empty import apply_empty_rule, check_empty
 from fairsk.notions._masses import CellMasses
 
 MEASURES = ("difference", "ratio")
 CONTRASTS = ("population", "groups")
-EMPTY = ("nan", "raise", "skip")
-
-
-class UndefinedFairnessWarning(UndefinedMetricWarning):
-    """A rate or disparity has no value because a cell of the data is empty."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +152,45 @@ class FairnessNotion:
             reference[..., members] = fold.reduce(rates[..., members], axis=-1)[..., None]
         return reference
 
+    def defined_disparities(
+        self,
+        masses: CellMasses,
+        *,
+        measure: str = "difference",
+        contrast: str = "population",
+        empty: str = "nan",
+        labels: tuple[str, ...] | None = None,
+    ) -> np.ndarray:
+        """Disparities of one sample that have a value, under a rule for empty cells.
+
+        Parameters
+        ----------
+        masses : CellMasses
+            Of a single sample.
+        measure, contrast
+            As in `disparities`.
+        empty : {"nan", "raise", "skip"}, default="nan"
+            When a group has an empty cell: NaN stays among the answers, with an
+            `UndefinedFairnessWarning`; or an error; or the group is left out with the warning.
+        labels : tuple of str, optional
+            Names of the groups for the message.
+
+        Returns
+        -------
+        ndarray of shape (n_defined,)
+            By rate, then group. A single NaN if no family has two groups to compare: a group
+            compared with itself would look perfectly fair.
+        """
+        check_empty(empty)
+        return apply_empty_rule(
+            self.disparities(masses, measure=measure, contrast=contrast),
+            masses.family_of,
+            what=self.name,
+            rate_names=self.rate_names,
+            empty=empty,
+            labels=labels,
+        )
+
     def violation(
         self,
         masses: CellMasses,
@@ -175,26 +208,19 @@ class FairnessNotion:
             Of a single sample.
         measure, contrast
             As in `disparities`.
-        empty : {"nan", "raise", "skip"}, default="nan"
-            When a group has an empty cell: the answer is NaN with an
-            `UndefinedFairnessWarning`, or an error, or the group is left out with the warning.
-        labels : tuple of str, optional
-            Names of the groups for the message.
+        empty, labels
+            As in `defined_disparities`.
 
         Returns
         -------
         float
             Largest absolute difference (0 is parity), or smallest min(ratio, 1/ratio)
-            (1 is parity).
+            (1 is parity); NaN where it is undefined.
         """
-        disparities = self.disparities(masses, measure=measure, contrast=contrast)
-        undefined = np.isnan(disparities)
-        if undefined.any():
-            _report_empty(self, undefined, empty, labels)
-            if empty == "nan" or undefined.all():
-                return float("nan")
-            disparities = disparities[~undefined]
-        return float(worst(disparities, measure))
+        defined = self.defined_disparities(
+            masses, measure=measure, contrast=contrast, empty=empty, labels=labels
+        )
+        return float(worst(defined, measure))
 
 
 def check_measure(measure: str, contrast: str) -> None:
@@ -218,23 +244,3 @@ def _ratio(rates: np.ndarray, reference: np.ndarray) -> np.ndarray:
         ratio = rates / reference
     # 0/0: both rates are zero, hence equal. x/0 stays infinite: not equal at all.
     return np.where((rates == 0) & (reference == 0), 1.0, ratio)
-
-
-def _report_empty(
-    notion: FairnessNotion, undefined: np.ndarray, empty: str, labels: tuple[str, ...] | None
-) -> None:
-    if empty not in EMPTY:
-        raise ValueError(f"empty must be one of {EMPTY}, got {empty!r}.")
-    places = [
-        f"{rate.name} of group {labels[a] if labels else a}"
-        for r, rate in enumerate(notion.rates)
-        for a in np.flatnonzero(undefined[r])
-    ]
-    message = (
-        f"{notion.name} is undefined: no rows to compute {'; '.join(places[:5])}"
-        f"{' and more' if len(places) > 5 else ''}."
-    )
-    if empty == "raise":
-        raise ValueError(message)
-    consequence = "NaN is returned." if empty == "nan" else "These groups are left out."
-    warnings.warn(f"{message} {consequence}", UndefinedFairnessWarning, stacklevel=4)

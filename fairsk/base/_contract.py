@@ -1,0 +1,261 @@
+"""What every fair classifier shares: labels, groups through two channels, clear errors."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar
+
+import narwhals.stable.v1 as nw
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.utils import _safe_indexing, column_or_1d, get_tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fairsk.base._models import check_has_probabilities
+from fairsk.utils import (
+    GroupEncoder,
+    Groups,
+    SensitiveFeatures,
+    check_same_rows,
+    check_sensitive_features,
+)
+
+UNSEEN = ("error", "blind")
+
+
+class SensitiveFeaturesWarning(UserWarning):
+    """A fair estimator was used without sensitive features."""
+
+
+class BaseFairClassifier(ClassifierMixin, BaseEstimator):
+    """Binary classifier that learns groups from metadata or from columns of X.
+
+    A subclass writes ``_fit(X, y, groups, sample_weight)``, with X as the inner model sees it, y
+    as 0/1 codes and `Groups`, and ``_fit_plain(X, y, sample_weight)`` for training without groups.
+    It has the constructor parameters ``estimator``, ``groups``, ``sensitive_columns`` and
+    ``drop_sensitive_columns``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+    group_encoder_ : GroupEncoder or None
+        None when fitted without sensitive features.
+    """
+
+    __metadata_request__fit: ClassVar = {"sensitive_features": True}
+    __metadata_request__score: ClassVar = {"sensitive_features": True}
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(
+        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> BaseFairClassifier:
+        """Fit the model so that groups are treated alike within the tolerance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Anything the inner estimator takes: arrays, sparse matrices, pandas or polars frames.
+        y : array-like of shape (n_samples,)
+            Two classes, of any type.
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_sensitive), optional
+            Series, DataFrame, list or array, of any discrete type. A missing value means that the
+            group is unknown: the row trains the model and is left out of the fairness terms.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before any work starts: for a target that is not binary, groups that cannot be
+            compared, rows that do not match, or parameters out of range.
+        """
+        self._check_parameters()
+        check_same_rows(X=X, y=y, sensitive_features=sensitive_features)
+        validate_data(self, X, skip_check_array=True)
+        codes = self._encode_labels(y)
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, X)
+        inner_X, features = self._split_sensitive(X, sensitive_features)
+        if features is None:
+            warnings.warn(
+                f"{type(self).__name__} was fitted without sensitive features and behaves as its "
+                f"plain estimator. Pass fit(..., sensitive_features=...) or set sensitive_columns.",
+                SensitiveFeaturesWarning,
+                stacklevel=2,
+            )
+            self.group_encoder_ = None
+            self._fit_plain(inner_X, codes, weight)
+            return self
+        self.group_encoder_ = GroupEncoder(self.groups).fit(features).check_not_constant()
+        self._fit(inner_X, codes, self.group_encoder_.transform(features), weight)
+        return self
+
+    def _check_parameters(self) -> None:
+        """Refuse bad parameters before any work; subclasses add their own."""
+        check_has_probabilities(self._inner_estimator())
+
+    def _fit(self, X: Any, y: np.ndarray, groups: Groups, sample_weight: Any) -> None:
+        raise AssertionError(f"{type(self).__name__} does not define _fit.")
+
+    def _fit_plain(self, X: Any, y: np.ndarray, sample_weight: Any) -> None:
+        raise AssertionError(f"{type(self).__name__} does not define _fit_plain.")
+
+    def _inner_estimator(self) -> Any:
+        return LogisticRegression() if self.estimator is None else self.estimator
+
+    def _encode_labels(self, y: Any) -> np.ndarray:
+        """Labels as 0/1 codes; sets ``classes_``."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        classes, codes = np.unique(y, return_inverse=True)
+        if kind != "binary":
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind} "
+                f"({len(classes)} classes)."
+            )
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of two classes, but y has one class only: "
+                f"{classes[0]!r}."
+            )
+        self.classes_ = classes
+        return codes
+
+    # ------------------------------------------------- sensitive features
+
+    def _split_sensitive(
+        self, X: Any, sensitive_features: Any
+    ) -> tuple[Any, SensitiveFeatures | None]:
+        """X for the inner model, and the sensitive features from whichever channel is in use."""
+        if self.sensitive_columns is None:
+            if sensitive_features is None:
+                return X, None
+            n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+            return X, check_sensitive_features(sensitive_features, n_samples=n_samples)
+        if sensitive_features is not None:
+            raise ValueError(
+                "Sensitive features were given twice: as metadata and by sensitive_columns. "
+                "Drop one of them."
+            )
+        positions, names = _column_positions(X, self.sensitive_columns)
+        values = _safe_indexing(X, positions, axis=1)
+        if hasattr(values, "toarray"):
+            values = values.toarray()
+        features = check_sensitive_features(values)
+        if names is None:
+            names = [f"column {position}" for position in positions]
+        features = SensitiveFeatures(features.columns, features.missing, tuple(names), True)
+        if not self._drops_sensitive_columns():
+            return X, features
+        n_columns = X.shape[1] if hasattr(X, "shape") else len(X[0])
+        rest = [j for j in range(n_columns) if j not in set(positions)]
+        if not rest:
+            raise ValueError("sensitive_columns leaves no column for the model.")
+        return _safe_indexing(X, rest, axis=1), features
+
+    def _drops_sensitive_columns(self) -> bool:
+        """Attribute-blind models do not see the sensitive columns unless asked to."""
+        if self.drop_sensitive_columns == "auto":
+            return not getattr(self, "attribute_aware", False)
+        return bool(self.drop_sensitive_columns)
+
+    def _split_at_predict(
+        self, X: Any, sensitive_features: Any
+    ) -> tuple[Any, SensitiveFeatures | None]:
+        """As in fit; a model fitted without groups passes X on as it is."""
+        check_same_rows(X=X, sensitive_features=sensitive_features)
+        return self._split_sensitive(X, sensitive_features)
+
+    def _groups_to_predict(self, features: SensitiveFeatures | None, unseen: str) -> Groups | None:
+        """Groups of the rows to predict; None where the rule has to do without."""
+        if self.group_encoder_ is None or features is None:
+            return None
+        policy = "error" if unseen == "error" else "unknown"
+        return self.group_encoder_.transform(features, unseen=policy)
+
+    def _check_fitted(self, X: Any) -> None:
+        check_is_fitted(self)
+        validate_data(self, X, skip_check_array=True, reset=False)
+
+    # ------------------------------------------------------------- the rest
+
+    def score(
+        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> float:
+        """Accuracy of `predict`, with the sensitive features where the rule uses them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sensitive_features : array-like, optional
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        predicted = self._predict_for_score(X, sensitive_features)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _predict_for_score(self, X: Any, sensitive_features: Any) -> np.ndarray:
+        return self.predict(X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        inner = get_tags(self._inner_estimator()).input_tags
+        tags.input_tags.sparse = inner.sparse
+        tags.input_tags.allow_nan = inner.allow_nan
+        tags.input_tags.string = inner.string
+        tags.input_tags.categorical = inner.categorical
+        return tags
+
+
+def _column_positions(X: Any, columns: Any) -> tuple[list[int], list[str] | None]:
+    """Positions of columns given by name or position, and their names if X has names."""
+    if isinstance(columns, str | int | np.integer):
+        columns = [columns]
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    names = [str(c) for c in frame.columns] if isinstance(frame, nw.DataFrame) else None
+    n_columns = X.shape[1] if hasattr(X, "shape") else len(X[0])
+    positions = []
+    for column in columns:
+        if isinstance(column, str):
+            if names is None:
+                raise ValueError(
+                    f"sensitive_columns names {column!r}, but X is {type(X).__name__} without "
+                    f"column names. Give positions, or call set_output(transform='pandas') on the "
+                    f"steps before."
+                )
+            positions.append(_find_name(column, names))
+        elif not -n_columns <= column < n_columns:
+            raise ValueError(f"sensitive_columns has {column}, but X has {n_columns} columns.")
+        else:
+            positions.append(int(column) % n_columns)
+    return positions, None if names is None else [names[j] for j in positions]
+
+
+def _find_name(column: str, names: list[str]) -> int:
+    if column in names:
+        return names.index(column)
+    # ColumnTransformer renames columns to "<step>__<column>".
+    similar = [name for name in names if name.endswith(f"__{column}")]
+    hint = f" Did you mean {similar}?" if similar else ""
+    raise ValueError(
+        f"sensitive_columns has {column!r}, which is not a column of X.{hint} "
+        f"The columns are {names[:20]}{'...' if len(names) > 20 else ''}."
+    )

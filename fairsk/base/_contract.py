@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
-from sklearn.utils import _safe_indexing, column_or_1d, get_tags
+from sklearn.utils import _safe_indexing, assert_all_finite, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -77,7 +77,7 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator):
             compared, rows that do not match, or parameters out of range.
         """
         self._check_parameters()
-        check_same_rows(X=X, y=y, sensitive_features=sensitive_features)
+        _check_rows(X, y, sensitive_features)
         validate_data(self, X, skip_check_array=True)
         codes = self._encode_labels(y)
         weight = None
@@ -118,6 +118,13 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
         y = column_or_1d(y, warn=True)
+        if not len(y):
+            raise ValueError(
+                f"Found array with 0 sample(s) while a minimum of 2 is required by "
+                f"{type(self).__name__}."
+            )
+        if y.dtype.kind == "f":
+            assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         classes, codes = np.unique(y, return_inverse=True)
@@ -188,6 +195,11 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_fitted(self, X: Any) -> None:
         check_is_fitted(self)
+        if getattr(X, "ndim", 2) == 1 and hasattr(self, "n_features_in_"):
+            raise ValueError(
+                "Expected a 2-D X, got a 1-D array. Reshape your data with X.reshape(1, -1) if it "
+                "is a single sample, or X.reshape(-1, 1) if it is a single feature."
+            )
         validate_data(self, X, skip_check_array=True, reset=False)
 
     # ------------------------------------------------------------- the rest
@@ -223,6 +235,19 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.string = inner.string
         tags.input_tags.categorical = inner.categorical
         return tags
+
+
+def _check_rows(X: Any, y: Any, sensitive_features: Any) -> None:
+    """Lengths of everything; the index of the groups against X, or against y if X has none.
+
+    The indices of X and y are left alone: scikit-learn's permutation_test_score passes a y whose
+    index is permuted together with its values.
+    """
+    check_same_rows(X=X, y=None if y is None else np.asarray(y))
+    if hasattr(X, "index"):
+        check_same_rows(X=X, sensitive_features=sensitive_features)
+    else:
+        check_same_rows(X=X, y=y, sensitive_features=sensitive_features)
 
 
 def _column_positions(X: Any, columns: Any) -> tuple[list[int], list[str] | None]:

@@ -17,7 +17,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from fairsk.base._models import JointModel, fit_model, positive_probability
-from fairsk.solvers._joint import JointProbabilities
+from fairsk.solvers import JointProbabilities
 from fairsk.utils import Groups
 
 CALIBRATIONS = (None, "sigmoid", "isotonic", "temperature")

@@ -11,6 +11,7 @@ from fairsk.notions._empty import (
     UndefinedFairnessWarning,
     apply_empty_rule,
     check_empty,
+    comparable_groups,
     report_undefined,
 )
 from fairsk.notions._masses import CellMasses, cell_masses
@@ -29,6 +30,7 @@ __all__ = [
     "cell_masses",
     "check_empty",
     "check_measure",
+    "comparable_groups",
     "get_notion",
     "linear_constraints",
     "list_notions",

@@ -35,13 +35,28 @@ def apply_empty_rule(
         report_undefined(what, rate_names, undefined, empty=empty, labels=labels)
         if empty == "nan":
             return disparities.ravel()
-    same_family = family_of[:, None] == family_of[None, :]
-    comparable = ~undefined & ((~undefined).astype(int) @ same_family > 1)
+    comparable = comparable_groups(~undefined, family_of)
     if not comparable.any():
         message = f"{what} is undefined: no two groups to compare. NaN is returned."
         warnings.warn(message, UndefinedFairnessWarning, stacklevel=4)
         return np.array([np.nan])
     return disparities[comparable]
+
+
+def comparable_groups(defined: np.ndarray, family_of: np.ndarray) -> np.ndarray:
+    """Groups with a value and another one in their family to compare it with.
+
+    Parameters
+    ----------
+    defined : ndarray of bool of shape (n_rates, n_groups)
+    family_of : ndarray of int of shape (n_groups,)
+
+    Returns
+    -------
+    ndarray of bool of shape (n_rates, n_groups)
+    """
+    same_family = family_of[:, None] == family_of[None, :]
+    return defined & (defined.astype(int) @ same_family > 1)
 
 
 def report_undefined(

@@ -150,7 +150,8 @@ class DualUpdater:
                     grain,
                 )
             )
-            if -grain <= rows.excess <= grain:
+            unconstrained = not np.any(rule.multipliers)
+            if rows.excess <= grain and (rows.excess >= -grain or unconstrained):
                 break
             expected = expected_values(
                 problem, sample, rule.decide(sample.joint, randomize=True), constraints

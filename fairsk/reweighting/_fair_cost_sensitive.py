@@ -229,7 +229,8 @@ class FairCostSensitiveClassifier(BaseFairClassifier):
         ndarray of shape (n_samples,)
             Labels of `classes_`.
         """
-        codes = self.estimator_.predict(self._model_input(X))
+        inner_X = self._model_input(X)
+        codes = self.estimator_.predict(inner_X)
         return self.classes_[np.asarray(codes).astype(int)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -243,7 +244,8 @@ class FairCostSensitiveClassifier(BaseFairClassifier):
         -------
         ndarray of shape (n_samples, 2)
         """
-        return self.estimator_.predict_proba(self._model_input(X))
+        inner_X = self._model_input(X)
+        return self.estimator_.predict_proba(inner_X)
 
     def _model_input(self, X: Any) -> Any:
         self._check_fitted(X)

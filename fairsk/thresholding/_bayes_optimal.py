@@ -255,12 +255,12 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
 
     def _check_frozen_classes(self) -> None:
         estimator = self._inner_estimator()
-        if isinstance(estimator, FrozenEstimator) and list(estimator.classes_) != list(
-            self.classes_
-        ):
+        if not isinstance(estimator, FrozenEstimator):
+            return
+        fitted, given = np.asarray(estimator.classes_).tolist(), self.classes_.tolist()
+        if fitted != given:
             raise ValueError(
-                f"The frozen estimator was fitted on classes {list(estimator.classes_)}, but y "
-                f"has {list(self.classes_)}."
+                f"The frozen estimator was fitted on classes {fitted}, but y has {given}."
             )
 
     def _set_rule(self, rule: BayesRule, bound: float) -> None:

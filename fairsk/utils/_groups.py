@@ -242,7 +242,7 @@ class GroupEncoder:
         """Codes of one feature's values and whether each is present but new."""
         table = {level: code for code, level in enumerate(self._levels[j])}
         column, missing = features.columns[j], features.missing[j]
-        if column.dtype.kind in "iufb":
+        if column.dtype.kind in "iufbmM":
             values, inverse = np.unique(column, return_inverse=True)
             codes = np.array([table.get(_plain(v), UNKNOWN) for v in values], dtype=np.intp)
             codes = codes[inverse]

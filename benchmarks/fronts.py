@@ -1,0 +1,369 @@
+"""Accuracy against violation on COMPAS and Adult, beside fairlearn, in one run.
+
+    python benchmarks/fronts.py                      # everything; about an hour on two cores
+    python benchmarks/fronts.py --data compas --notions demographic_parity --seeds 2
+
+Splits as in the paper: half of the rows train, half test; logistic regression on COMPAS with one
+feature, XGBoost elsewhere. "halves" splits the training half again, as the paper does; the others
+use all of it. Violations are measured on the test half, as the notion's worst difference from the
+population (or worst ratio). The last columns hold our best front against each peer's point: our
+accuracy at the same violation, by interpolation, minus the peer's, with the standard error of the
+difference over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fairsk import BayesOptimalFairPostProcessor, FairCostSensitiveClassifier
+from fairsk.datasets import load_adult, load_compas
+from fairsk.metrics import fairness_violation
+
+NOTIONS = (
+    "demographic_parity",
+    "equal_opportunity",
+    "predictive_equality",
+    "accuracy_parity",
+    "equalized_odds",
+)
+TOLERANCES = {1: (0.01, 0.03, 0.06), 4: (0.02, 0.05, 0.10)}
+LEVELS = (0.95, 0.85, 0.7)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One split of one data set in one setting."""
+
+    X_train: np.ndarray
+    X_test: np.ndarray
+    y_train: np.ndarray
+    y_test: np.ndarray
+    A_train: np.ndarray
+    A_test: np.ndarray
+    estimator: object
+    aware: bool
+
+
+def load(name: str, n_features: int):
+    """X without the sensitive features, y and the group labels as the paper takes them."""
+    if name == "compas":
+        columns = ("race",) if n_features == 1 else ("race", "sex")
+        data = load_compas(sensitive_features=("race", "sex"))
+    else:
+        columns = ("sex",) if n_features == 1 else ("race", "sex")
+        data = load_adult(sensitive_features=("race", "sex"), races=("White", "Black"))
+    places = [list(data.sensitive_feature_names).index(column) for column in columns]
+    groups = np.array([", ".join(map(str, row)) for row in data.sensitive_features[:, places]])
+    return data.data, data.target, groups
+
+
+def make_task(name: str, n_features: int, aware: bool, seed: int) -> Task:
+    X, y, groups = load(name, n_features)
+    if aware:
+        _, codes = np.unique(groups, return_inverse=True)
+        X = np.column_stack([X, np.eye(codes.max() + 1)[codes]])
+    split = train_test_split(X, y, groups, test_size=0.5, random_state=seed, stratify=y)
+    return Task(*split, estimator=base_model(name, n_features, seed), aware=aware)
+
+
+def base_model(name: str, n_features: int, seed: int):
+    if name == "compas" and n_features == 1:
+        return make_pipeline(StandardScaler(), LogisticRegression())
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(
+        n_estimators=60 if name == "adult" else 30,
+        max_depth=5 if name == "adult" else 3,
+        learning_rate=0.2,
+        n_jobs=1,
+        random_state=seed,
+    )
+
+
+# ------------------------------------------------------------------ methods
+
+
+def base(task: Task, notion: str, measure: str, bounds):
+    start = time.process_time()
+    model = task.estimator.fit(task.X_train, task.y_train)
+    yield bounds[0], model.predict(task.X_test), time.process_time() - start
+
+
+def post_processor(task: Task, notion: str, measure: str, bounds, **parameters):
+    """One fit serves all bounds: the first point pays for the models."""
+    start = time.process_time()
+    model = BayesOptimalFairPostProcessor(
+        task.estimator,
+        notion=notion,
+        measure=measure,
+        attribute_aware=task.aware,
+        random_state=0,
+        **bound_parameter(measure, bounds[0]),
+        **parameters,
+    ).fit(task.X_train, task.y_train, sensitive_features=task.A_train)
+    seconds = time.process_time() - start
+    groups = task.A_test if task.aware else None
+    for bound in bounds:
+        start = time.process_time()
+        point = model.path([bound]).estimators[0]
+        step = time.process_time() - start
+        yield bound, point.predict(task.X_test, sensitive_features=groups), seconds + step
+
+
+def in_training(task: Task, notion: str, measure: str, bounds):
+    for bound in bounds:
+        start = time.process_time()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = FairCostSensitiveClassifier(
+                task.estimator,
+                notion=notion,
+                measure=measure,
+                random_state=0,
+                max_updates=3,
+                **bound_parameter(measure, bound),
+            ).fit(task.X_train, task.y_train, sensitive_features=task.A_train)
+        yield bound, model.predict(task.X_test), time.process_time() - start
+
+
+def bound_parameter(measure: str, bound: float) -> dict:
+    return {"tolerance" if measure == "difference" else "ratio_bound": bound}
+
+
+def moment(notion: str, measure: str, bound: float):
+    from fairlearn import reductions
+
+    classes = {
+        "demographic_parity": reductions.DemographicParity,
+        "equal_opportunity": reductions.TruePositiveRateParity,
+        "predictive_equality": reductions.FalsePositiveRateParity,
+        "accuracy_parity": reductions.ErrorRateParity,
+        "equalized_odds": reductions.EqualizedOdds,
+    }
+    name = "difference_bound" if measure == "difference" else "ratio_bound"
+    extra = {} if measure == "difference" else {"ratio_bound_slack": 0.005}
+    return classes[notion](**{name: bound}, **extra)
+
+
+def exponentiated_gradient(task: Task, notion: str, measure: str, bounds):
+    from fairlearn.reductions import ExponentiatedGradient
+
+    for bound in bounds:
+        start = time.process_time()
+        weight_name = "sample_weight"
+        if hasattr(task.estimator, "steps"):
+            weight_name = f"{task.estimator.steps[-1][0]}__sample_weight"
+        model = ExponentiatedGradient(
+            task.estimator,
+            moment(notion, measure, bound),
+            eps=0.005,
+            sample_weight_name=weight_name,
+        ).fit(task.X_train, task.y_train, sensitive_features=task.A_train)
+        seconds = time.process_time() - start
+        yield bound, model.predict(task.X_test, random_state=0), seconds
+
+
+def grid_search(task: Task, notion: str, measure: str, bounds):
+    """fairlearn's grid over multipliers; the most accurate point within the bound in training."""
+    from fairlearn.reductions import GridSearch
+
+    if len(np.unique(task.A_train)) > 2 or notion == "equalized_odds" or measure == "ratio":
+        return
+    start = time.process_time()
+    weight_name = "sample_weight"
+    if hasattr(task.estimator, "steps"):
+        weight_name = f"{task.estimator.steps[-1][0]}__sample_weight"
+    search = GridSearch(
+        task.estimator,
+        moment(notion, measure, bounds[0]),
+        grid_size=20,
+        sample_weight_name=weight_name,
+    ).fit(task.X_train, task.y_train, sensitive_features=task.A_train)
+    seconds = time.process_time() - start
+    figures = [
+        figures_of(task.y_train, p.predict(task.X_train), task.A_train, notion, measure)
+        for p in search.predictors_
+    ]
+    for bound in bounds:
+        within = [i for i, (_, violation) in enumerate(figures) if violation <= bound]
+        if within:
+            best = max(within, key=lambda i: figures[i][0])
+            yield bound, search.predictors_[best].predict(task.X_test), seconds
+
+
+def threshold_optimizer(task: Task, notion: str, measure: str, bounds):
+    """Exact parity only, and it needs the group at prediction even when the model is blind."""
+    from fairlearn.postprocessing import ThresholdOptimizer
+
+    names = {
+        "demographic_parity": "demographic_parity",
+        "equal_opportunity": "true_positive_rate_parity",
+        "predictive_equality": "false_positive_rate_parity",
+        "equalized_odds": "equalized_odds",
+    }
+    if not task.aware or measure == "ratio" or notion not in names:
+        return
+    start = time.process_time()
+    model = ThresholdOptimizer(
+        estimator=task.estimator,
+        constraints=names[notion],
+        predict_method="predict_proba",
+    ).fit(task.X_train, task.y_train, sensitive_features=task.A_train)
+    seconds = time.process_time() - start
+    predicted = model.predict(task.X_test, sensitive_features=task.A_test, random_state=0)
+    yield 0.0, predicted, seconds
+
+
+OURS = {
+    "fairsk post": lambda *a: post_processor(*a),
+    "fairsk post, probabilities": lambda *a: post_processor(*a, constrain="probabilities"),
+    "fairsk post, halves": lambda *a: post_processor(*a, constrain="probabilities", cv=0.5),
+    "fairsk in": in_training,
+}
+PEERS = {
+    "fairlearn EG": exponentiated_gradient,
+    "fairlearn GridSearch": grid_search,
+    "fairlearn ThresholdOpt": threshold_optimizer,
+}
+
+
+# ------------------------------------------------------------------ figures
+
+
+def figures_of(y, predicted, groups, notion, measure) -> tuple[float, float]:
+    violation = fairness_violation(
+        y, predicted, sensitive_features=groups, notion=notion, measure=measure, empty="skip"
+    )
+    return float(np.mean(predicted == y)), violation
+
+
+def run_cell(name, n_features, aware, notion, measure, seeds, methods):
+    """Figures by method and bound: lists over seeds of (accuracy, violation, seconds)."""
+    results = defaultdict(lambda: defaultdict(list))
+    bounds = TOLERANCES[n_features] if measure == "difference" else LEVELS
+    for seed in range(seeds):
+        task = make_task(name, n_features, aware, seed)
+        for method, function in methods.items():
+            for bound, predicted, seconds in function(task, notion, measure, bounds):
+                figures = figures_of(task.y_test, predicted, task.A_test, notion, measure)
+                results[method][bound].append((*figures, seconds))
+    return results
+
+
+def front(results, methods, measure):
+    """Concave front of the means over seeds, and who is on it: (violation, accuracy, source)."""
+    points = []
+    for method in methods:
+        for bound, rows in results.get(method, {}).items():
+            accuracy, violation, _ = np.mean(rows, axis=0)
+            cost = violation if measure == "difference" else 1 - violation
+            points.append((cost, accuracy, (method, bound)))
+    points.sort(key=lambda p: (p[0], -p[1]))
+    hull = []
+    for point in points:
+        if hull and point[1] <= hull[-1][1]:
+            continue
+        while len(hull) > 1 and _above(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    return hull
+
+
+def _above(a, b, c) -> bool:
+    """Whether the chord from a to c passes above b."""
+    return (b[1] - a[1]) * (c[0] - a[0]) <= (c[1] - a[1]) * (b[0] - a[0])
+
+
+def lead(results, hull, method, bound, measure):
+    """Our accuracy at a peer's violation minus the peer's, and its standard error."""
+    rows = np.array(results[method][bound])
+    violation = rows[:, 1].mean() if measure == "difference" else 1 - rows[:, 1].mean()
+    costs = [p[0] for p in hull]
+    if violation < costs[0]:
+        left = right = hull[0]
+        share = 0.0
+    else:
+        j = min(int(np.searchsorted(costs, violation, side="right")) - 1, len(hull) - 1)
+        left, right = hull[j], hull[min(j + 1, len(hull) - 1)]
+        width = right[0] - left[0]
+        share = 0.0 if width == 0 else min((violation - left[0]) / width, 1.0)
+    ours = (1 - share) * _per_seed(results, left) + share * _per_seed(results, right)
+    difference = ours - rows[:, 0]
+    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.nan
+    return difference.mean(), error, violation >= costs[0]
+
+
+def _per_seed(results, point):
+    method, bound = point[2]
+    return np.array(results[method][bound])[:, 0]
+
+
+def print_cell(title, results, measure):
+    hull = front(results, [*OURS, "base"], measure)
+    print(f"\n{title}")
+    print(
+        f"  {'method':28s} {'bound':>6s} {'accuracy':>9s} {'(se)':>7s} "
+        f"{'violation' if measure == 'difference' else 'ratio':>9s} {'cpu s':>7s}   ours - peer"
+    )
+    for method, by_bound in results.items():
+        for bound, rows in by_bound.items():
+            mean = np.mean(rows, axis=0)
+            error = (
+                np.std([r[0] for r in rows], ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else 0
+            )
+            text = f"  {method:28s} {bound:6.2f} {mean[0]:9.4f} {error:7.4f} {mean[1]:9.4f} {mean[2]:7.2f}"
+            if method in PEERS:
+                difference, standard_error, reached = lead(results, hull, method, bound, measure)
+                text += f"   {difference:+.4f} ({standard_error:.4f})"
+                text += "" if reached else "  below our smallest violation"
+            print(text, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=["compas", "adult"])
+    parser.add_argument("--features", nargs="+", type=int, default=[1, 4])
+    parser.add_argument("--settings", nargs="+", default=["blind", "aware"])
+    parser.add_argument("--notions", nargs="+", default=list(NOTIONS))
+    parser.add_argument("--measures", nargs="+", default=["difference", "ratio"])
+    parser.add_argument("--methods", nargs="+", default=["base", *OURS, *PEERS])
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    everything = {"base": base, **OURS, **PEERS}
+    methods = {name: everything[name] for name in options.methods}
+    for name in options.data:
+        for n_features in options.features:
+            for setting in options.settings:
+                for measure in options.measures:
+                    for notion in options.notions:
+                        start = time.perf_counter()
+                        results = run_cell(
+                            name,
+                            n_features,
+                            setting == "aware",
+                            notion,
+                            measure,
+                            options.seeds,
+                            methods,
+                        )
+                        groups = "one feature" if n_features == 1 else "four groups"
+                        title = f"{name}, {groups}, {setting}, {notion}, {measure}"
+                        seconds = time.perf_counter() - start
+                        print_cell(
+                            f"{title}  ({options.seeds} seeds, {seconds:.0f} s)", results, measure
+                        )
+
+
+if __name__ == "__main__":
+    main()

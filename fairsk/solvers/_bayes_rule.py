@@ -1,0 +1,324 @@
+"""The Bayes-optimal fair rule of a sample: solved, rounded, and ready to be applied elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from fairsk.notions import CellMasses, FairnessNotion, LinearConstraints, linear_constraints
+from fairsk.solvers._joint import JointProbabilities
+from fairsk.solvers._plug_in import PlugInSolution, solve_plug_in
+
+# Scores are probabilities minus thresholds of order one; rounding errors stay far below this.
+TIE_TOLERANCE = 1e-9
+# A shift of the cost that moves whole tied groups off their common threshold; it costs less than
+# itself in accuracy and gives the rule a threshold that other data can be compared with.
+COST_PERTURBATION = 1e-3
+# Up to 2 ** this many roundings of the tied atoms are all tried.
+MAX_ENUMERATED_TIES = 10
+
+
+@dataclass(frozen=True)
+class RuleProblem:
+    """What a Bayes rule is asked for.
+
+    Attributes
+    ----------
+    notion : FairnessNotion
+    family_of : ndarray of int of shape (n_groups,)
+    measure : {"difference", "ratio"}
+    contrast : {"population", "groups"}
+    cost : float
+        A positive decision is right when P(Y = 1 | x) exceeds it, without constraints.
+    labels : tuple of str
+        Names of the groups.
+    """
+
+    notion: FairnessNotion
+    family_of: np.ndarray
+    measure: str
+    contrast: str
+    cost: float
+    labels: tuple[str, ...]
+
+    def constraints(self, total: np.ndarray, bound: float) -> LinearConstraints:
+        """Rows of the program for cells of these masses."""
+        return linear_constraints(
+            self.notion,
+            total,
+            self.family_of,
+            measure=self.measure,
+            bound=bound,
+            contrast=self.contrast,
+            labels=self.labels,
+        )
+
+    def violation(self, selected: np.ndarray, total: np.ndarray) -> float:
+        """Worst disparity of a rule with these masses."""
+        masses = CellMasses(selected, total, self.family_of)
+        return self.notion.violation(
+            masses, measure=self.measure, contrast=self.contrast, labels=self.labels
+        )
+
+
+@dataclass(frozen=True)
+class BayesRule:
+    """Select x when eta(x) - cost > sum_{y, a} cell_costs[y, a] g[y, a](x).
+
+    Attributes
+    ----------
+    cell_costs : ndarray of shape (2, n_groups)
+    cost : float
+    multipliers : ndarray of shape (n_multipliers,)
+        Signed Lagrange multipliers of the constraints.
+    multiplier_names : tuple of str
+    tie_keys : ndarray of shape (n_ties, n_values)
+        Rows (as `JointProbabilities.keys` shows them) on the boundary in the fit sample.
+    tie_probabilities : ndarray of shape (n_ties,)
+        Probability with which the randomised rule selects each.
+    tie_decisions : ndarray of shape (n_ties,)
+        Whether the deterministic rule selects each.
+    gap : float
+        Relative duality gap of the randomised rule on the fit sample; nan for multipliers given
+        by hand.
+    expected_accuracy : float
+        Expected share of right decisions on the fit sample (weighted by the costs when the cost is
+        not 1/2), for the randomised rule.
+    violation : float
+        Worst disparity of the randomised rule under the model's probabilities.
+    """
+
+    cell_costs: np.ndarray
+    cost: float
+    multipliers: np.ndarray
+    multiplier_names: tuple[str, ...]
+    tie_keys: np.ndarray
+    tie_probabilities: np.ndarray
+    tie_decisions: np.ndarray
+    gap: float
+    expected_accuracy: float
+    violation: float
+
+    def scores(self, joint: JointProbabilities) -> np.ndarray:
+        """eta(x) - cost - sum cell_costs g(x): selected where positive; shape (n_samples,)."""
+        return joint.posterior - self.cost - joint.weighted(self.cell_costs)
+
+    def decide(self, joint: JointProbabilities, *, randomize: bool = False) -> np.ndarray:
+        """Probability of selection of each row: 0 or 1 unless randomised; shape (n_samples,)."""
+        scores = self.scores(joint)
+        selected = (scores > 0).astype(float)
+        tied = np.flatnonzero(np.abs(scores) <= TIE_TOLERANCE)
+        if len(tied) and len(self.tie_keys):
+            keys = joint.keys(tied)
+            distance, nearest = cKDTree(self.tie_keys).query(keys, distance_upper_bound=1e-9)
+            same = np.isfinite(distance)
+            values = self.tie_probabilities if randomize else self.tie_decisions
+            selected[tied[same]] = values[nearest[same]]
+        return selected
+
+
+def rule_from_multipliers(
+    problem: RuleProblem,
+    joint: JointProbabilities,
+    weight: np.ndarray,
+    bound: float,
+    multipliers: np.ndarray,
+) -> BayesRule:
+    """The rule of given multipliers, Theorem 1 and 2 of the paper.
+
+    Raises
+    ------
+    ValueError
+        If their number is wrong; the message names what each one prices.
+    """
+    total = joint.masses(weight, len(problem.family_of))
+    constraints = problem.constraints(total, bound)
+    multipliers = constraints.check_multipliers(multipliers)
+    rule = BayesRule(
+        cell_costs=constraints.cell_costs(multipliers),
+        cost=problem.cost,
+        multipliers=multipliers,
+        multiplier_names=constraints.multiplier_names,
+        tie_keys=np.zeros((0, 1)),
+        tie_probabilities=np.zeros(0),
+        tie_decisions=np.zeros(0),
+        gap=float("nan"),
+        expected_accuracy=float("nan"),
+        violation=float("nan"),
+    )
+    return _with_figures(rule, problem, joint, weight, total, rule.decide(joint))
+
+
+def solve_bayes_rule(
+    problem: RuleProblem,
+    joint: JointProbabilities,
+    weight: np.ndarray,
+    bound: float,
+    *,
+    shift: np.ndarray | float = 0.0,
+    margin: np.ndarray | float = 0.0,
+    initial: np.ndarray | None = None,
+) -> BayesRule:
+    """The most accurate rule within a bound, under the model's probabilities.
+
+    Parameters
+    ----------
+    problem : RuleProblem
+    joint : JointProbabilities of n_samples rows
+    weight : ndarray of shape (n_samples,)
+        Sums to one.
+    bound : float
+        Tolerance of differences or level of ratios.
+    shift, margin : float or ndarray of shape (n_rows,)
+        The constraint rows are moved down by `shift` and tightened by `margin`.
+    initial : ndarray of shape (n_multipliers,), optional
+        Signed multipliers to start from.
+
+    Returns
+    -------
+    BayesRule
+    """
+    total = joint.masses(weight, len(problem.family_of))
+    constraints = problem.constraints(total, bound)
+    lower, upper = constraints.tightened(np.broadcast_to(margin, constraints.lower.shape))
+    basis = joint.basis(constraints.coefficients)
+    start = None if initial is None else constraints.from_signed(initial)
+
+    def solve(cost: float) -> PlugInSolution:
+        return solve_plug_in(
+            joint.posterior - cost,
+            basis,
+            constraints.contrasts,
+            lower - shift,
+            upper - shift,
+            sample_weight=weight,
+            initial_multipliers=start,
+        )
+
+    cost, solution = problem.cost, solve(problem.cost)
+    rule = _rule(problem, constraints, joint, solution, cost)
+    if _is_degenerate(rule, joint, constraints):
+        cost = problem.cost + COST_PERTURBATION
+        solution = solve(cost)
+        rule = _rule(problem, constraints, joint, solution, cost)
+    rule = _round_ties(rule, joint, weight, solution, constraints, lower - shift, upper - shift)
+    return _with_figures(rule, problem, joint, weight, total, solution.decision)
+
+
+def _rule(
+    problem: RuleProblem,
+    constraints: LinearConstraints,
+    joint: JointProbabilities,
+    solution: PlugInSolution,
+    cost: float,
+) -> BayesRule:
+    """The rule of a solution, ties still as the randomised solution has them."""
+    signed = constraints.to_signed(solution.multipliers)
+    bare = BayesRule(
+        cell_costs=constraints.cell_costs(signed),
+        cost=cost,
+        multipliers=signed,
+        multiplier_names=constraints.multiplier_names,
+        tie_keys=np.zeros((0, 1)),
+        tie_probabilities=np.zeros(0),
+        tie_decisions=np.zeros(0),
+        gap=solution.gap,
+        expected_accuracy=float("nan"),
+        violation=float("nan"),
+    )
+    tied = np.flatnonzero(np.abs(bare.scores(joint)) <= TIE_TOLERANCE)
+    if not len(tied):
+        return bare
+    keys, first = np.unique(joint.keys(tied), axis=0, return_index=True)
+    probability = solution.decision[tied[first]]
+    return _replace(
+        bare, tie_keys=keys, tie_probabilities=probability, tie_decisions=probability.round()
+    )
+
+
+def _replace(rule: BayesRule, **changes: object) -> BayesRule:
+    return BayesRule(**{**rule.__dict__, **changes})
+
+
+def _is_degenerate(
+    rule: BayesRule, joint: JointProbabilities, constraints: LinearConstraints
+) -> bool:
+    """Whether many different rows sit on the boundary, so that it decides nothing.
+
+    Accuracy parity at cost 1/2 does this: a binding constraint makes the score of a whole group
+    zero whatever the posterior.
+    """
+    return len(rule.tie_keys) > 4 * len(constraints.lower) + 16
+
+
+def _round_ties(
+    rule: BayesRule,
+    joint: JointProbabilities,
+    weight: np.ndarray,
+    solution: PlugInSolution,
+    constraints: LinearConstraints,
+    lower: np.ndarray,
+    upper: np.ndarray,
+) -> BayesRule:
+    """Decide each tied atom so that the deterministic rule violates the bounds least."""
+    fractional = (rule.tie_probabilities > 0) & (rule.tie_probabilities < 1)
+    if not fractional.any():
+        return rule
+    rows = np.flatnonzero((solution.decision > 0) & (solution.decision < 1))
+    _, atom = cKDTree(rule.tie_keys[fractional]).query(joint.keys(rows))
+    n_atoms = int(fractional.sum())
+    values = joint.take(rows).basis(constraints.coefficients) @ constraints.contrasts.T
+    effect = np.zeros((n_atoms, len(lower)))
+    np.add.at(effect, atom, np.asarray(values) * weight[rows, None])
+    probability = rule.tie_probabilities[fractional]
+    fixed = constraints.contrasts @ solution.moments - probability @ effect
+    gain = np.bincount(atom, weight[rows] * (joint.posterior[rows] - rule.cost), n_atoms)
+
+    def badness(decision: np.ndarray) -> tuple[float, float]:
+        value = fixed + decision @ effect
+        outside = np.maximum(np.maximum(value - upper, lower - value), 0).max()
+        return (round(float(outside), 12), -float(decision @ gain))
+
+    best = _search_roundings(probability, badness)
+    decisions = rule.tie_probabilities.round()
+    decisions[fractional] = best
+    return _replace(rule, tie_decisions=decisions)
+
+
+def _search_roundings(probability: np.ndarray, badness) -> np.ndarray:
+    """All roundings of a few atoms; one at a time from the nearest rounding for many."""
+    if len(probability) <= MAX_ENUMERATED_TIES:
+        return min((np.array(r) for r in product((0.0, 1.0), repeat=len(probability))), key=badness)
+    current = probability.round()
+    for _ in range(len(current)):
+        flips = [
+            np.where(np.arange(len(current)) == j, 1 - current, current)
+            for j in range(len(current))
+        ]
+        best = min(flips, key=badness)
+        if badness(best) >= badness(current):
+            break
+        current = best
+    return current
+
+
+def _with_figures(
+    rule: BayesRule,
+    problem: RuleProblem,
+    joint: JointProbabilities,
+    weight: np.ndarray,
+    total: np.ndarray,
+    decision: np.ndarray,
+) -> BayesRule:
+    """Add what the rule is expected to achieve on the sample."""
+    eta = joint.posterior
+    right = 2 * ((1 - problem.cost) * eta * decision + problem.cost * (1 - eta) * (1 - decision))
+    selected = joint.masses(weight * decision, len(problem.family_of))
+    return _replace(
+        rule,
+        expected_accuracy=float(weight @ right),
+        violation=problem.violation(selected, total),
+    )

@@ -1,0 +1,264 @@
+"""The solution of one plug-in problem, from a sample of the rows to all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from ._constraints import Constraints
+from ._rows import Band, Rows, Sweep
+from ._sifting import exact_on_band
+from ._smoothed_dual import anneal
+
+__all__ = ["Driver", "Outcome"]
+
+_MAX_ROUNDS = 12
+# Duality gap aimed at, relative to the unit of the objective: a hundredth of what
+# is promised, a hundred times what float64 sums of two million terms resolve.
+_GAP = 1e-11
+_VIOLATION = 1e-10
+# Rows in the first sample, in the first band, and in a problem that is solved at once;
+# all but the last grow with the number of constraints. Larger bands take longer to
+# work on, smaller ones have to be widened more often.
+_FIRST_SAMPLE = 20_000
+_FIRST_BAND = 40_000
+_ALL_AT_ONCE = 1_500
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Constraints as given, and with each row divided by ``scale``."""
+
+    limits: Constraints
+    scaled: Constraints
+    scale: np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Rule and multipliers with the bounds that certify them.
+
+    Attributes
+    ----------
+    multipliers : ndarray of shape (r,)
+    decision : ndarray of shape (n,)
+    moments : ndarray of shape (q,)
+    objective, dual_bound, gap, violation : float
+    n_rounds : int
+    infeasible : bool
+        The dual fell below what any rule can reach, so that no rule is feasible.
+    sweep : Sweep
+        Margins at the multipliers.
+    """
+
+    multipliers: np.ndarray
+    decision: np.ndarray
+    moments: np.ndarray
+    objective: float
+    dual_bound: float
+    gap: float
+    violation: float
+    n_rounds: int
+    infeasible: bool
+    sweep: Sweep
+
+    @property
+    def loss(self) -> float:
+        """What one outcome is preferred to another by."""
+        return max(0.0, self.violation) + abs(self.gap)
+
+
+class Driver:
+    """Solves problems that share their rows, each from the last one's multipliers.
+
+    Parameters
+    ----------
+    rows : Rows
+    random_state : int
+        Seed of the samples. It changes the time taken, not the optimum.
+    """
+
+    def __init__(self, rows: Rows, random_state: int = 0):
+        self.rows = rows
+        self.rng = np.random.default_rng(random_state)
+        scores, weights = rows.scores, rows.weights
+        total = weights.sum()
+        self.worst_value = float(np.minimum(scores, 0.0) @ weights)
+        self.unit = float(np.abs(scores) @ weights) or 1.0
+        mean = float(scores @ weights) / total
+        variance = float((scores * scores) @ weights) / total - mean * mean
+        self.spread = float(np.sqrt(max(variance, 0.0))) or self.unit / total
+
+    def solve(
+        self,
+        limits: Constraints,
+        start: np.ndarray | None,
+        exact: bool,
+        previous: Outcome | None = None,
+    ) -> Outcome:
+        """Solve for one set of constraints.
+
+        Parameters
+        ----------
+        limits : Constraints
+        start : ndarray of shape (r,) or None
+            Multipliers to start from; from samples of the rows when None.
+        exact : bool
+            Whether to go on from the smoothed rule to a vertex.
+        previous : Outcome, optional
+            The outcome ``start`` comes from: its pass over the rows is used again.
+
+        Returns
+        -------
+        Outcome
+        """
+        n, r = len(self.rows), len(limits.lower)
+        if n <= max(_ALL_AT_ONCE, _program_size(r)):
+            return self._all_at_once(limits, exact)
+        scale = self._row_scale(limits.contrasts)
+        scaled = Constraints(
+            limits.contrasts / scale[:, None], limits.lower / scale, limits.upper / scale
+        )
+        if start is not None:
+            return self._rounds(_Scaled(limits, scaled, scale), start * scale, 0.1, exact, previous)
+        multipliers, temperature = self._from_samples(scaled)
+        return self._rounds(_Scaled(limits, scaled, scale), multipliers, temperature, exact)
+
+    def _row_scale(self, contrasts: np.ndarray) -> np.ndarray:
+        """Return the root mean square of each constraint's direction."""
+        square = np.einsum("kq,qp,kp->k", contrasts, self._gram, contrasts)
+        scale = np.sqrt(np.maximum(square, 0.0))
+        scale[scale <= 1e-9 * scale.max(initial=0.0)] = 1.0
+        return scale
+
+    @cached_property
+    def _gram(self) -> np.ndarray:
+        n = len(self.rows)
+        sample = self.rows.sample(_FIRST_SAMPLE, self.rng) if n > _FIRST_SAMPLE else self.rows
+        gram = np.zeros((sample.n_basis, sample.n_basis))
+        for part, basis in sample.blocks():
+            if sparse.issparse(basis):
+                gram += (basis.T @ basis.multiply(sample.weights[part, None])).toarray()
+            else:
+                gram += basis.T @ (basis * sample.weights[part, None])
+        return gram
+
+    def _from_samples(self, scaled: Constraints) -> tuple[np.ndarray, float]:
+        """Return multipliers and temperature (in spreads) from growing samples."""
+        r = len(scaled.lower)
+        multipliers, temperature = np.zeros(r), 0.3
+        size = _FIRST_SAMPLE + 200 * r
+        while 2 * size < len(self.rows):
+            sample = self.rows.sample(size, self.rng)
+            band = sample.band(sample.sweep(scaled.prices(multipliers)), size)
+            found = self._anneal(band, scaled, multipliers, temperature, 20 * r + 500)
+            if not found.converged:
+                # A sample need not be feasible where the data are.
+                break
+            multipliers, temperature = found.multipliers, found.temperature / self.spread
+            size *= 10
+        return multipliers, temperature
+
+    def _anneal(self, band: Band, scaled: Constraints, multipliers, temperature, n_fractional):
+        curvature = np.full(len(multipliers), 0.5 / self.spread * self.rows.weights.sum())
+        return anneal(
+            band,
+            scaled,
+            multipliers,
+            temperature=temperature * self.spread,
+            n_fractional=n_fractional,
+            floor_curvature=curvature,
+        )
+
+    def _rounds(self, problem, multipliers, temperature, exact, previous=None) -> Outcome:
+        """Solve on a band of rows, test on all, widen the band until the test is passed."""
+        n, r = len(self.rows), len(multipliers)
+        size, best = _FIRST_BAND + 400 * r, None
+        prices = problem.scaled.prices(multipliers)
+        if previous is not None and np.array_equal(prices, previous.sweep.prices):
+            sweep = previous.sweep
+        else:
+            sweep = self.rows.sweep(prices)
+        for n_rounds in range(1, _MAX_ROUNDS + 1):
+            band = self.rows.band(sweep, size)
+            found = self._anneal(band, problem.scaled, multipliers, temperature, 4 * r + 100)
+            if not found.converged and size < n:
+                size *= 4
+                continue
+            multipliers, decision = found.multipliers, found.decision
+            if not exact:
+                decision = (band.margins(problem.scaled.prices(multipliers)) > 0).astype(float)
+            elif not self._hopeless(band, problem.scaled, multipliers):
+                decision, multipliers = self._sift(band, problem.scaled, decision, multipliers)
+            before, sweep = sweep, self.rows.sweep(problem.scaled.prices(multipliers))
+            outcome = self._outcome(band, before, decision, sweep, problem, multipliers, n_rounds)
+            best = outcome if best is None or outcome.loss < best.loss else best
+            settled = outcome.gap <= _GAP and outcome.violation <= _VIOLATION
+            if outcome.infeasible or settled or size >= n or self._consistent(outcome, exact):
+                break
+            size *= 2
+        return outcome if outcome.infeasible else best
+
+    @staticmethod
+    def _consistent(outcome: Outcome, exact: bool) -> bool:
+        # The smoothed rule is done when its multipliers' own rule is what was measured.
+        own = outcome.sweep
+        return not exact and bool(np.array_equal(own.margins > 0, outcome.decision > 0))
+
+    def _hopeless(self, band: Band, limits: Constraints, multipliers) -> bool:
+        """Whether the band's dual is below what any rule can reach."""
+        margins = band.margins(limits.prices(multipliers))
+        dual = band.value - band.moments @ limits.prices(multipliers)
+        dual += band.weights @ np.maximum(margins, 0.0) + limits.support(multipliers)
+        return bool(dual < self.worst_value - 1e-9 * self.unit)
+
+    def _sift(self, band, limits, decision, multipliers):
+        return exact_on_band(
+            band,
+            limits,
+            decision,
+            multipliers,
+            spread=self.spread,
+            size=_program_size(len(multipliers)),
+            tolerance=0.1 * _GAP * self.unit,
+        )
+
+    def _all_at_once(self, limits: Constraints, exact: bool) -> Outcome:
+        """Solve a small problem as one linear program."""
+        scale = np.ones(len(limits.lower))
+        problem = _Scaled(limits, limits, scale)
+        sweep = self.rows.sweep(np.zeros(self.rows.n_basis))
+        band = self.rows.band(sweep, len(self.rows))
+        decision = (band.scores > 0).astype(np.float64)
+        decision, multipliers = self._sift(band, limits, decision, scale * 0.0)
+        after = self.rows.sweep(limits.prices(multipliers))
+        if not exact:
+            decision = (band.margins(after.prices) > 0).astype(np.float64)
+        return self._outcome(band, sweep, decision, after, problem, multipliers, 1)
+
+    def _outcome(self, band, before, decision, sweep, problem, multipliers, n_rounds) -> Outcome:
+        limits, multipliers = problem.limits, multipliers / problem.scale
+        dual = sweep.value - sweep.moments @ sweep.prices + limits.support(multipliers)
+        moments, objective = band.total_moments(decision), band.total_value(decision)
+        full = (before.margins > 0).astype(np.float64)
+        full[band.index] = decision[band.atom]
+        return Outcome(
+            multipliers=multipliers,
+            decision=full,
+            moments=moments,
+            objective=objective,
+            dual_bound=float(dual),
+            gap=float(dual - objective) / max(abs(dual), self.unit),
+            violation=limits.violation(moments),
+            n_rounds=n_rounds,
+            infeasible=bool(dual < self.worst_value - 1e-9 * self.unit),
+            sweep=sweep,
+        )
+
+
+def _program_size(n_constraints: int) -> int:
+    """Return the number of atoms in one linear program."""
+    return max(400, 12 * n_constraints)

@@ -1,0 +1,244 @@
+"""Minimising the smoothed dual by a proximal Newton method.
+
+With multipliers ``l``, margins ``z = s - U M' l`` and the support function
+``h(l) = upper . max(l, 0) + lower . min(l, 0)`` the dual of the constrained
+problem is ``D(l) = sum w max(0, z) + h(l)``. We replace ``max(0, z)`` by
+
+    psi(z) = (z + tau)^2 / (4 tau)   for |z| < tau,   max(0, z) otherwise,
+
+which is the dual of the same problem with ``tau (f^2 - f)`` taken off the
+objective. Its rule ``f = clip(1/2 + z / (2 tau), 0, 1)`` meets the constraints
+exactly at the minimum and is fractional only where ``|z| < tau``. So, unlike with
+the entropy, every row outside a narrow band is at 0 or 1, the Hessian is a sum
+over the band alone, and the linear program that follows starts feasible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from ._constraints import Constraints, support
+from ._rows import Band
+
+__all__ = ["Annealed", "anneal"]
+
+_MAX_STEPS = 60
+_MAX_TEMPERATURES = 14
+# Violation of the optimality condition, per root mean square of a constraint's row, at
+# which a minimisation stops; and that up to which it counts as converged.
+_TOLERANCE, _CONVERGED = 1e-9, 1e-6
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """Minimum of the smoothed dual on a band.
+
+    Attributes
+    ----------
+    multipliers : ndarray of shape (r,)
+    decision : ndarray of shape (m,)
+        The smoothed rule on the atoms of the band.
+    temperature : float
+        Last half-width of the smoothing.
+    converged : bool
+        Whether the rule meets the constraints to 1e-6. It can't where the band is too
+        narrow for the constraints to be met by its rows alone.
+    """
+
+    multipliers: np.ndarray
+    decision: np.ndarray
+    temperature: float
+    converged: bool
+
+
+def _orthant(
+    x: np.ndarray, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sign each coordinate may move in, and the slope there."""
+    sign = np.sign(x)
+    at_zero = sign == 0
+    sign[at_zero & (gradient + upper < 0)] = 1.0
+    sign[at_zero & (gradient + lower > 0)] = -1.0
+    slope = np.zeros_like(x)
+    for side, bound in ((1.0, upper), (-1.0, lower)):
+        chosen = sign == side
+        slope[chosen] = gradient[chosen] + bound[chosen]
+    return sign, slope
+
+
+def _newton_point(
+    hessian: np.ndarray, x: np.ndarray, sign: np.ndarray, slope: np.ndarray, fixed: np.ndarray
+) -> np.ndarray:
+    """Return the step of the free coordinates, none leaving zero the wrong way."""
+    free = sign != 0
+    while True:
+        step = np.zeros_like(x)
+        chosen = np.flatnonzero(free)
+        if len(chosen) == 0:
+            return step
+        factor = linalg.cho_factor(hessian[np.ix_(chosen, chosen)], check_finite=False)
+        step[chosen] = -linalg.cho_solve(factor, slope[chosen], check_finite=False)
+        wrong = free & (x == 0) & (step * sign < 0) & ~fixed
+        if not wrong.any():
+            return step
+        free &= ~wrong
+
+
+def _quadratic_step(
+    hessian: np.ndarray,
+    linear: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    start: np.ndarray,
+) -> np.ndarray:
+    """Minimise ``x' H x / 2 + linear . x + h(x)`` by projected Newton steps.
+
+    The result may be inexact, but is never worse than ``start``: all the caller
+    needs for a direction of descent.
+    """
+    x = start.copy()
+    equality = lower == upper
+    value = 0.5 * x @ hessian @ x + linear @ x + support(x, lower, upper)
+    for _ in range(50):
+        gradient = hessian @ x + linear
+        sign, slope = _orthant(x, gradient, lower, upper)
+        step = _newton_point(hessian, x, sign, slope, equality)
+        if -(step @ slope) <= 1e-14 * (abs(value) + 1e-300):
+            break
+        for length in 0.5 ** np.arange(12):
+            trial = x + length * step
+            trial[(trial * sign < 0) & ~equality] = 0.0
+            new = 0.5 * trial @ hessian @ trial + linear @ trial + support(trial, lower, upper)
+            if new < value:
+                break
+        else:
+            break
+        decrease, x, value = value - new, trial, new
+        if decrease <= 1e-13 * abs(value):
+            break
+    return x
+
+
+class _Smoothed:
+    """The smoothed dual on one band, at one temperature."""
+
+    def __init__(self, band: Band, limits: Constraints, tau: float):
+        self.band, self.limits, self.tau = band, limits, tau
+        self.contrasts, self.lower, self.upper = limits.contrasts, limits.lower, limits.upper
+
+    def decision(self, margins: np.ndarray) -> np.ndarray:
+        return np.clip(0.5 + margins / (2 * self.tau), 0.0, 1.0)
+
+    def values(self, decision: np.ndarray) -> np.ndarray:
+        return self.contrasts @ self.band.total_moments(decision)
+
+    def hessian(self, margins: np.ndarray) -> np.ndarray:
+        active = np.flatnonzero(np.abs(margins) < self.tau)
+        basis, weights = self.band.basis[active], self.band.weights[active] / (2 * self.tau)
+        if isinstance(basis, np.ndarray):
+            gram = basis.T @ (basis * weights[:, None])
+        else:
+            gram = (basis.T @ basis.multiply(weights[:, None])).toarray()
+        return self.contrasts @ gram @ self.contrasts.T
+
+    def line_search(self, multipliers, step, margins, change) -> float:
+        """Return a step length in (0, 1] that brings the slope near zero.
+
+        ``change`` is the change of the margins along the whole step. The dual is
+        convex, so its slope along the step grows: bisection with secants.
+        """
+        weights, prices = self.band.weights, self.contrasts.T @ step
+        fixed = -(self.band.moments @ prices)
+
+        def slope(length):
+            point = multipliers + length * step
+            # At a kink the slope wanted is the one on the far side, towards length 0.
+            side = np.where(point == 0, multipliers, point)
+            bound = np.where(side > 0, self.upper, self.lower)
+            bound = np.where(side == 0, np.where(step > 0, self.upper, self.lower), bound)
+            moving = step != 0
+            rows = (weights * self.decision(margins + length * change)) @ change
+            return rows + fixed + bound[moving] @ step[moving]
+
+        first = slope(0.0)
+        last = slope(1.0)
+        if first >= 0 or last <= 0.1 * abs(first):
+            return 1.0
+        left, right, low, high = 0.0, 1.0, first, last
+        for _ in range(25):
+            middle = left - low * (right - left) / (high - low)
+            middle = min(max(middle, left + 0.1 * (right - left)), right - 0.1 * (right - left))
+            here = slope(middle)
+            if abs(here) <= 0.1 * abs(first):
+                return middle
+            if here < 0:
+                left, low = middle, here
+            else:
+                right, high = middle, here
+        return 0.5 * (left + right)
+
+    def minimise(self, multipliers, floor_curvature) -> tuple[np.ndarray, np.ndarray]:
+        """Return multipliers and margins at the minimum, as near as 60 steps come."""
+        margins = self.band.margins(self.contrasts.T @ multipliers)
+        damping = 1e-3
+        for _ in range(_MAX_STEPS):
+            values = self.values(self.decision(margins))
+            if self.limits.residual(multipliers, values).max(initial=0.0) <= _TOLERANCE:
+                break
+            hessian = self.hessian(margins)
+            hessian[np.diag_indices_from(hessian)] += damping * floor_curvature
+            linear = -values - hessian @ multipliers
+            target = _quadratic_step(hessian, linear, self.lower, self.upper, multipliers)
+            step = target - multipliers
+            if not step.any():
+                break
+            change = -(self.band.basis @ (self.contrasts.T @ step))
+            length = self.line_search(multipliers, step, margins, change)
+            damping = max(damping / 4, 1e-9) if length == 1.0 else min(damping * 4, 1e2)
+            multipliers = target if length == 1.0 else multipliers + length * step
+            margins = margins + length * change
+        return multipliers, margins
+
+
+def anneal(
+    band: Band,
+    limits: Constraints,
+    multipliers: np.ndarray,
+    *,
+    temperature: float,
+    n_fractional: int,
+    floor_curvature: np.ndarray,
+) -> Annealed:
+    """Minimise the smoothed dual at falling temperatures.
+
+    Parameters
+    ----------
+    band : Band
+    limits : Constraints
+        Rows of comparable size: their multipliers share a scale.
+    multipliers : ndarray of shape (r,)
+        Start.
+    temperature : float
+        First half-width of the smoothing, in units of the scores.
+    n_fractional : int
+        Stop when at most so many atoms are within the half-width.
+    floor_curvature : ndarray of shape (r,)
+        Curvature assumed, times a small damping, where no row is near.
+
+    Returns
+    -------
+    Annealed
+    """
+    for _ in range(_MAX_TEMPERATURES):
+        problem = _Smoothed(band, limits, temperature)
+        multipliers, margins = problem.minimise(multipliers, floor_curvature)
+        decision = problem.decision(margins)
+        short = limits.residual(multipliers, problem.values(decision)).max(initial=0.0)
+        converged = bool(short <= _CONVERGED)
+        if not converged or np.count_nonzero((decision > 0) & (decision < 1)) <= n_fractional:
+            break
+        temperature /= 4
+    return Annealed(multipliers, decision, temperature, converged)

@@ -1,0 +1,67 @@
+"""Paths of bounds, the ratio form with contrasts of its own at each level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from _problems import aware_problem, blind_problem
+from numpy.testing import assert_allclose
+
+from fairsk.solvers import InfeasibleConstraintsError, solve_plug_in, solve_plug_in_path
+
+
+@pytest.mark.parametrize("make", [aware_problem, blind_problem])
+def test_path_equals_single_solutions(make):
+    scores, basis, contrasts, _, _ = make(0, 40_009, 5, 0.0)
+    levels = [(np.full(5, -t), np.full(5, t)) for t in np.linspace(0.0, 0.2, 6)]
+    path = solve_plug_in_path(scores, basis, contrasts, levels)
+    objectives = np.array([solution.objective for solution in path])
+    # Each program contains the one before; the gap of 1e-9 is all that could hide it.
+    assert (np.diff(objectives) >= -1e-9).all()
+    for solution, bounds in zip(path, levels, strict=True):
+        single = solve_plug_in(scores, basis, contrasts, *bounds)
+        assert solution.exact
+        assert_allclose(solution.objective, single.objective, atol=2e-9)
+
+
+def test_ratio_levels_bring_their_contrasts():
+    scores, basis, _, _, _ = blind_problem(1, 9001, 4, 0.0)
+    shares = np.full(4, 0.25)
+    population = basis.mean(axis=0) * 0 + shares
+    levels = []
+    for ratio in (0.7, 0.8, 0.9):
+        low = np.eye(4) - ratio * population
+        high = ratio * np.eye(4) - population
+        contrasts = np.vstack([low, high])
+        open_side = np.full(4, np.inf)
+        levels.append(
+            (
+                contrasts,
+                np.concatenate([np.zeros(4), -open_side]),
+                np.concatenate([open_side, np.zeros(4)]),
+            )
+        )
+    path = solve_plug_in_path(scores, basis, None, levels)
+    for solution, (ratio) in zip(path, (0.7, 0.8, 0.9), strict=True):
+        rates = solution.moments
+        assert solution.exact
+        # The bounds hold to 1e-9; rates are of order 0.1 to 1.
+        assert (rates / (population @ rates)).min() >= ratio - 1e-7
+        assert (rates / (population @ rates)).max() <= 1 / ratio + 1e-7
+    assert np.diff([solution.objective for solution in path]).max() <= 1e-9
+
+
+def test_smoothed_path_is_near_the_exact_one():
+    scores, basis, contrasts, _, _ = blind_problem(2, 50_003, 4, 0.0)
+    levels = [(-t, t) for t in (0.01, 0.05, 0.1)]
+    exact = solve_plug_in_path(scores, basis, contrasts, levels)
+    smooth = solve_plug_in_path(scores, basis, contrasts, levels, exact=False)
+    for one, two in zip(exact, smooth, strict=True):
+        # At most 4 r + 100 = 116 of 50,003 rows are on the wrong side.
+        assert_allclose(one.objective, two.objective, atol=116 / 50_003)
+
+
+def test_infeasible_level_is_named():
+    scores, basis, contrasts, _, _ = blind_problem(3, 2003, 4, 0.0)
+    with pytest.raises(InfeasibleConstraintsError, match=r"bounds\[1\]: No decision rule"):
+        solve_plug_in_path(scores, basis, contrasts, [(-0.1, 0.1), (5.0, 6.0)])

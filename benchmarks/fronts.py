@@ -23,7 +23,6 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fairsk import BayesOptimalFairPostProcessor, FairCostSensitiveClassifier
@@ -73,13 +72,14 @@ def make_task(name: str, n_features: int, aware: bool, seed: int) -> Task:
     if aware:
         _, codes = np.unique(groups, return_inverse=True)
         X = np.column_stack([X, np.eye(codes.max() + 1)[codes]])
+    X = StandardScaler().fit_transform(X)
     split = train_test_split(X, y, groups, test_size=0.5, random_state=seed, stratify=y)
     return Task(*split, estimator=base_model(name, n_features, seed), aware=aware)
 
 
 def base_model(name: str, n_features: int, seed: int):
     if name == "compas" and n_features == 1:
-        return make_pipeline(StandardScaler(), LogisticRegression())
+        return LogisticRegression()
     from xgboost import XGBClassifier
 
     return XGBClassifier(
@@ -161,14 +161,10 @@ def exponentiated_gradient(task: Task, notion: str, measure: str, bounds):
 
     for bound in bounds:
         start = time.process_time()
-        weight_name = "sample_weight"
-        if hasattr(task.estimator, "steps"):
-            weight_name = f"{task.estimator.steps[-1][0]}__sample_weight"
         model = ExponentiatedGradient(
             task.estimator,
             moment(notion, measure, bound),
             eps=0.005,
-            sample_weight_name=weight_name,
         ).fit(task.X_train, task.y_train, sensitive_features=task.A_train)
         seconds = time.process_time() - start
         yield bound, model.predict(task.X_test, random_state=0), seconds
@@ -181,14 +177,10 @@ def grid_search(task: Task, notion: str, measure: str, bounds):
     if len(np.unique(task.A_train)) > 2 or notion == "equalized_odds" or measure == "ratio":
         return
     start = time.process_time()
-    weight_name = "sample_weight"
-    if hasattr(task.estimator, "steps"):
-        weight_name = f"{task.estimator.steps[-1][0]}__sample_weight"
     search = GridSearch(
         task.estimator,
         moment(notion, measure, bounds[0]),
         grid_size=20,
-        sample_weight_name=weight_name,
     ).fit(task.X_train, task.y_train, sensitive_features=task.A_train)
     seconds = time.process_time() - start
     figures = [

@@ -161,7 +161,8 @@ def solve_on_labels(
         key = (max(rows.excess - grain, 0.0), -observed_accuracy(problem, sample, decision))
         if best_key is None or key < best_key:
             best, best_key = rule, key
-        if round_number and rows.excess <= grain:
+        stuck = initial is not None and np.allclose(rule.multipliers, initial, atol=1e-7)
+        if round_number and (rows.excess <= grain or stuck):
             break
         target = rows.values - expected_values(problem, sample, decision, constraints)
         # Averaging damps the oscillation between two roundings of the same boundary.

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit
 
 from fairsk.metrics._inputs import LabelledDecisions, check_labelled_decisions
-from fairsk.metrics._intervals import simultaneous_intervals, standard_error
+from fairsk.metrics._intervals import score_intervals, simultaneous_intervals
 from fairsk.metrics._reports import GroupRatesReport
 from fairsk.metrics._resampling import ConfusionCells, RandomState
 from fairsk.notions import (
-    CellMasses,
     FairnessNotion,
     GroupRate,
     check_empty,
@@ -43,10 +41,10 @@ def group_rates(
 ) -> GroupRatesReport:
     """Rates of each group, with standard errors and confidence intervals.
 
-    Standard errors and intervals come from a bootstrap of the confusion cells (see
-    `resample_cells`). Intervals are logit(rate) plus or minus q standard errors of the logit, with
-    q the quantile of the largest studentised deviation over all rates and groups. Cells are
-    smoothed by half a row of either decision, so that a rate of 0 or 1 in a small group has an
+    Standard errors come from a bootstrap of the confusion cells (see `resample_cells`), and so
+    does the critical value q: the quantile of the largest studentised deviation over all rates
+    and groups. Intervals are Wilson's score intervals with these. Cells are smoothed by half a
+    row of either decision in the bootstrap, so that a rate of 0 or 1 in a small group has an
     interval of positive width.
 
     Parameters
@@ -85,7 +83,7 @@ def group_rates(
     group  selection rate
     ----------------------------------
     a      0.500 [0.450, 0.550] of 500
-    b      0.600 [0.551, 0.648] of 500
+    b      0.600 [0.551, 0.647] of 500
     All intervals hold together with 0.95 confidence.
     """
     check_empty(empty)
@@ -103,23 +101,20 @@ def group_rates(
     estimates = notion.group_rates(inputs.masses)
     report_empty_rates(notion, estimates, inputs, empty)
     cells = _tabulate(inputs)
-    resampled = cells.resample(n_resamples, random_state)
-
-    def logits(masses: CellMasses) -> np.ndarray:
-        return logit(notion.group_rates(masses))
-
+    centre = notion.group_rates(cells.centre)
     intervals = simultaneous_intervals(
-        logits(cells.centre),
-        logits(cells.with_pseudo_rows(resampled)),
-        logits(cells.with_pseudo_rows(cells.centre)),
+        estimates,
+        notion.group_rates(cells.resample(n_resamples, random_state)),
+        centre,
         confidence=confidence,
         simultaneous=simultaneous,
-    ).including(logit(np.clip(estimates, 0, 1)))
+    )
+    lower, upper = score_intervals(np.clip(estimates, 0, 1), centre, intervals)
     return GroupRatesReport(
         estimates=estimates,
-        standard_errors=standard_error(notion.group_rates(resampled)),
-        lower=expit(intervals.lower),
-        upper=expit(intervals.upper),
+        standard_errors=intervals.standard_error,
+        lower=lower,
+        upper=upper,
         simultaneous=simultaneous,
         confidence=confidence,
         **describe_sample(notion, inputs, cells),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fairsk.notions import CellMasses, cell_masses
-from fairsk.utils import GroupEncoder, Groups, check_same_rows
+from fairsk.utils import GroupEncoder, Groups, check_same_rows, check_sensitive_features
 
 
 class MetricOptions(TypedDict, total=False):
@@ -101,15 +101,14 @@ def check_labelled_decisions(
         sensitive_features=sensitive_features,
         sample_weight=sample_weight,
     )
-    encoder = GroupEncoder(groups=groups).fit(sensitive_features)
+    features = check_sensitive_features(sensitive_features)
+    encoder = GroupEncoder(groups=groups).fit(features)
     if compare:
         encoder.check_not_constant()
     y, decision = check_binary(
         y_true, y_pred, pos_label=pos_label, multilabel=multilabel, scores=scores
     )
-    return LabelledDecisions(
-        y, decision, encoder.transform(sensitive_features), check_weight(sample_weight)
-    )
+    return LabelledDecisions(y, decision, encoder.transform(features), check_weight(sample_weight))
 
 
 def check_binary(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -79,8 +80,12 @@ class BayesRule:
         Rows (as `JointProbabilities.keys` shows them) on the boundary in the fit sample.
     tie_probabilities : ndarray of shape (n_ties,)
         Probability with which the randomised rule selects each.
-    tie_decisions : ndarray of shape (n_ties,)
-        Whether the deterministic rule selects each.
+    tie_thresholds : ndarray of shape (n_ties,)
+        The deterministic rule selects a tied row whose posterior is above its key's threshold;
+        -inf or inf where the key is a single atom.
+    coarse_ties : bool
+        Whether so many different rows are tied that they are keyed by their groups alone: to
+        remember them one by one would be to memorise the sample.
     gap : float
         Relative duality gap of the randomised rule on the fit sample; nan for multipliers given
         by hand.
@@ -97,7 +102,8 @@ class BayesRule:
     multiplier_names: tuple[str, ...]
     tie_keys: np.ndarray
     tie_probabilities: np.ndarray
-    tie_decisions: np.ndarray
+    tie_thresholds: np.ndarray
+    coarse_ties: bool
     gap: float
     expected_accuracy: float
     violation: float
@@ -112,11 +118,14 @@ class BayesRule:
         selected = (scores > 0).astype(float)
         tied = np.flatnonzero(np.abs(scores) <= TIE_TOLERANCE)
         if len(tied) and len(self.tie_keys):
-            keys = joint.keys(tied)
+            keys = joint.keys(tied, coarse=self.coarse_ties)
             distance, nearest = cKDTree(self.tie_keys).query(keys, distance_upper_bound=1e-9)
             same = np.isfinite(distance)
-            values = self.tie_probabilities if randomize else self.tie_decisions
-            selected[tied[same]] = values[nearest[same]]
+            tied, nearest = tied[same], nearest[same]
+            if randomize:
+                selected[tied] = self.tie_probabilities[nearest]
+            else:
+                selected[tied] = joint.posterior[tied] > self.tie_thresholds[nearest]
         return selected
 
 
@@ -144,7 +153,8 @@ def rule_from_multipliers(
         multiplier_names=constraints.multiplier_names,
         tie_keys=np.zeros((0, 1)),
         tie_probabilities=np.zeros(0),
-        tie_decisions=np.zeros(0),
+        tie_thresholds=np.zeros(0),
+        coarse_ties=False,
         gap=float("nan"),
         expected_accuracy=float("nan"),
         violation=float("nan"),
@@ -200,10 +210,13 @@ def solve_bayes_rule(
 
     cost, solution = problem.cost, solve(problem.cost)
     rule = _rule(problem, constraints, joint, solution, cost)
-    if _is_degenerate(rule, joint, constraints):
+    if _is_degenerate(rule, constraints):
         cost = problem.cost + COST_PERTURBATION
         solution = solve(cost)
         rule = _rule(problem, constraints, joint, solution, cost)
+    if _is_degenerate(rule, constraints):
+        rule = _coarsen_ties(rule, joint, weight, solution)
+        return _with_figures(rule, problem, joint, weight, total, rule.decide(joint))
     rule = _round_ties(rule, joint, weight, solution, constraints, lower - shift, upper - shift)
     return _with_figures(rule, problem, joint, weight, total, solution.decision)
 
@@ -224,7 +237,8 @@ def _rule(
         multiplier_names=constraints.multiplier_names,
         tie_keys=np.zeros((0, 1)),
         tie_probabilities=np.zeros(0),
-        tie_decisions=np.zeros(0),
+        tie_thresholds=np.zeros(0),
+        coarse_ties=False,
         gap=solution.gap,
         expected_accuracy=float("nan"),
         violation=float("nan"),
@@ -234,18 +248,47 @@ def _rule(
         return bare
     keys, first = np.unique(joint.keys(tied), axis=0, return_index=True)
     probability = solution.decision[tied[first]]
-    return _replace(
-        bare, tie_keys=keys, tie_probabilities=probability, tie_decisions=probability.round()
+    return replace(
+        bare,
+        tie_keys=keys,
+        tie_probabilities=probability,
+        tie_thresholds=_as_thresholds(probability.round()),
     )
 
 
-def _replace(rule: BayesRule, **changes: object) -> BayesRule:
-    return BayesRule(**{**rule.__dict__, **changes})
+def _as_thresholds(decision: np.ndarray) -> np.ndarray:
+    """Thresholds on the posterior that decide single atoms as given."""
+    return np.where(decision > 0.5, -np.inf, np.inf)
 
 
-def _is_degenerate(
-    rule: BayesRule, joint: JointProbabilities, constraints: LinearConstraints
-) -> bool:
+def _coarsen_ties(
+    rule: BayesRule, joint: JointProbabilities, weight: np.ndarray, solution: PlugInSolution
+) -> BayesRule:
+    """Key whole tied groups by the group: a share to select at random, or the top of it.
+
+    The program leaves open which of the tied rows are selected. The same probability for all of
+    them is the randomised rule, a threshold on the posterior that selects the same share is the
+    deterministic one. Constraints on several rates at once may then be missed; the figures of the
+    rule say so.
+    """
+    tied = np.flatnonzero(np.abs(rule.scores(joint)) <= TIE_TOLERANCE)
+    keys, place = np.unique(joint.keys(tied, coarse=True), axis=0, return_inverse=True)
+    place = place.ravel()
+    mass = np.bincount(place, weight[tied], len(keys))
+    share = np.bincount(place, weight[tied] * solution.decision[tied], len(keys)) / mass
+    thresholds = np.empty(len(keys))
+    for k in range(len(keys)):
+        rows = tied[place == k]
+        order = np.argsort(joint.posterior[rows])
+        below = np.cumsum(weight[rows][order]) / mass[k]
+        last_left_out = np.searchsorted(below, 1 - share[k], side="right") - 1
+        thresholds[k] = joint.posterior[rows][order][last_left_out] if last_left_out >= 0 else -1.0
+    return replace(
+        rule, tie_keys=keys, tie_probabilities=share, tie_thresholds=thresholds, coarse_ties=True
+    )
+
+
+def _is_degenerate(rule: BayesRule, constraints: LinearConstraints) -> bool:
     """Whether many different rows sit on the boundary, so that it decides nothing.
 
     Accuracy parity at cost 1/2 does this: a binding constraint makes the score of a whole group
@@ -285,10 +328,10 @@ def _round_ties(
     best = _search_roundings(probability, badness)
     decisions = rule.tie_probabilities.round()
     decisions[fractional] = best
-    return _replace(rule, tie_decisions=decisions)
+    return replace(rule, tie_thresholds=_as_thresholds(decisions))
 
 
-def _search_roundings(probability: np.ndarray, badness) -> np.ndarray:
+def _search_roundings(probability: np.ndarray, badness: Callable) -> np.ndarray:
     """All roundings of a few atoms; one at a time from the nearest rounding for many."""
     if len(probability) <= MAX_ENUMERATED_TIES:
         return min((np.array(r) for r in product((0.0, 1.0), repeat=len(probability))), key=badness)
@@ -317,7 +360,7 @@ def _with_figures(
     eta = joint.posterior
     right = 2 * ((1 - problem.cost) * eta * decision + problem.cost * (1 - eta) * (1 - decision))
     selected = joint.masses(weight * decision, len(problem.family_of))
-    return _replace(
+    return replace(
         rule,
         expected_accuracy=float(weight @ right),
         violation=problem.violation(selected, total),

@@ -15,7 +15,7 @@ from ._smoothed_dual import anneal
 
 __all__ = ["Driver", "Outcome"]
 
-_MAX_ROUNDS = 12
+_MAX_ROUNDS = 40
 # Duality gap aimed at, relative to the unit of the objective: a hundredth of what
 # is promised, a hundred times what float64 sums of two million terms resolve.
 _GAP = 1e-11
@@ -84,6 +84,7 @@ class Driver:
     def __init__(self, rows: Rows, random_state: int = 0):
         self.rows = rows
         self.rng = np.random.default_rng(random_state)
+        self._guide: tuple[Band, np.ndarray] | None = None
         scores, weights = rows.scores, rows.weights
         total = weights.sum()
         self.worst_value = float(np.minimum(scores, 0.0) @ weights)
@@ -122,10 +123,35 @@ class Driver:
         scaled = Constraints(
             limits.contrasts / scale[:, None], limits.lower / scale, limits.upper / scale
         )
-        if start is not None:
-            return self._rounds(_Scaled(limits, scaled, scale), start * scale, 0.1, exact, previous)
-        multipliers, temperature = self._from_samples(scaled)
-        return self._rounds(_Scaled(limits, scaled, scale), multipliers, temperature, exact)
+        problem = _Scaled(limits, scaled, scale)
+        multipliers = np.zeros(r) if start is None else start * scale
+        if previous is not None and n < 8 * self._band_size(r):
+            temperature = 0.1
+        elif previous is not None and self._guide is not None:
+            multipliers = self._guided(problem, multipliers)
+            temperature = 0.01
+        else:
+            multipliers, temperature = self._from_samples(problem, multipliers)
+        return self._rounds(problem, multipliers, temperature, exact, previous)
+
+    def _guided(self, problem: _Scaled, multipliers: np.ndarray) -> np.ndarray:
+        """Move the last multipliers as those of the first sample move.
+
+        The error a sample makes is much the same at the next level, so that the change
+        of its multipliers is known far better than the multipliers themselves.
+        """
+        band, last = self._guide
+        last = last * problem.scale
+        n_fractional = 20 * len(last) + 500
+        found = self._anneal(band, problem.scaled, last, 0.05, n_fractional)
+        if found.converged:
+            self._guide = band, found.multipliers / problem.scale
+            multipliers = multipliers + found.multipliers - last
+        # A bound that is open on one side allows no multiplier of that sign.
+        multipliers = np.where(
+            np.isinf(problem.limits.upper), np.minimum(multipliers, 0), multipliers
+        )
+        return np.where(np.isinf(problem.limits.lower), np.maximum(multipliers, 0), multipliers)
 
     def _row_scale(self, contrasts: np.ndarray) -> np.ndarray:
         """Return the root mean square of each constraint's direction."""
@@ -146,19 +172,21 @@ class Driver:
                 gram += basis.T @ (basis * sample.weights[part, None])
         return gram
 
-    def _from_samples(self, scaled: Constraints) -> tuple[np.ndarray, float]:
+    def _from_samples(self, problem: _Scaled, multipliers) -> tuple[np.ndarray, float]:
         """Return multipliers and temperature (in spreads) from growing samples."""
-        r = len(scaled.lower)
-        multipliers, temperature = np.zeros(r), 0.3
+        r = len(multipliers)
+        temperature = 0.3
         size = _FIRST_SAMPLE + 200 * r
         while 2 * size < len(self.rows):
             sample = self.rows.sample(size, self.rng)
-            band = sample.band(sample.sweep(scaled.prices(multipliers)), size)
-            found = self._anneal(band, scaled, multipliers, temperature, 20 * r + 500)
+            band = sample.band(sample.sweep(problem.scaled.prices(multipliers)), size)
+            found = self._anneal(band, problem.scaled, multipliers, temperature, 20 * r + 500)
             if not found.converged:
                 # A sample need not be feasible where the data are.
                 break
             multipliers, temperature = found.multipliers, found.temperature / self.spread
+            if size == _FIRST_SAMPLE + 200 * r:
+                self._guide = band, multipliers / problem.scale
             size *= 10
         return multipliers, temperature
 
@@ -176,7 +204,7 @@ class Driver:
     def _rounds(self, problem, multipliers, temperature, exact, previous=None) -> Outcome:
         """Solve on a band of rows, test on all, widen the band until the test is passed."""
         n, r = len(self.rows), len(multipliers)
-        size, best = _FIRST_BAND + 400 * r, None
+        size, best = self._band_size(r), None
         prices = problem.scaled.prices(multipliers)
         if previous is not None and np.array_equal(prices, previous.sweep.prices):
             sweep = previous.sweep
@@ -186,7 +214,10 @@ class Driver:
             band = self.rows.band(sweep, size)
             found = self._anneal(band, problem.scaled, multipliers, temperature, 4 * r + 100)
             if not found.converged and size < n:
-                size *= 4
+                # The multipliers left the band: go on around the place they reached.
+                multipliers = found.multipliers
+                sweep = self.rows.sweep(problem.scaled.prices(multipliers))
+                size = size * 3 // 2
                 continue
             multipliers, decision = found.multipliers, found.decision
             if not exact:
@@ -199,8 +230,12 @@ class Driver:
             settled = outcome.gap <= _GAP and outcome.violation <= _VIOLATION
             if outcome.infeasible or settled or size >= n or self._consistent(outcome, exact):
                 break
-            size *= 2
+            size = size * 3 // 2
         return outcome if outcome.infeasible else best
+
+    @staticmethod
+    def _band_size(n_constraints: int) -> int:
+        return _FIRST_BAND + 400 * n_constraints
 
     @staticmethod
     def _consistent(outcome: Outcome, exact: bool) -> bool:

@@ -117,8 +117,16 @@ class JointProbabilities:
         indices = np.column_stack(columns).ravel()
         return sparse.csr_array((data, indices, indptr), shape=(len(self), n_rates * n_groups))
 
-    def keys(self, rows: np.ndarray) -> np.ndarray:
-        """What the rule sees of these rows, of shape (n_rows, n_values): equal keys are tied."""
+    def keys(self, rows: np.ndarray, *, coarse: bool = False) -> np.ndarray:
+        """What the rule sees of these rows, of shape (n_rows, n_values): equal keys are tied.
+
+        Coarse keys leave the posterior out: the groups when attribute-aware, the same key for all
+        when attribute-blind.
+        """
+        if coarse:
+            return (
+                np.zeros((len(rows), 1)) if self.codes is None else self.codes[rows].astype(float)
+            )
         seen = self.codes if self.conditional is None else self.conditional
         seen = seen[rows].reshape(len(rows), -1)
         return np.column_stack([self.posterior[rows], seen])

@@ -238,6 +238,7 @@ def solve_plug_in_path(
     >>> levels = [(-t, t) for t in (0.0, 0.1, 0.2)]
     >>> path = solve_plug_in_path(scores, basis, [[1, -1]], levels)
     >>> print([round(solution.objective, 3) for solution in path])
+    [0.265, 0.274, 0.276]
     """
     rows = _Problem(scores, basis, sample_weight, random_state)
     problems = []

@@ -62,6 +62,11 @@ class Band:
         Accepted mass outside the band.
     value : float
         Accepted score outside the band.
+    start : ndarray of shape (m,)
+        Margins from which the band was made.
+    radius : ndarray of shape (m,) or None
+        How far each margin may move before the rows outside the band may matter; None
+        when there are none.
     """
 
     scores: np.ndarray
@@ -71,10 +76,21 @@ class Band:
     atom: np.ndarray
     moments: np.ndarray
     value: float
+    start: np.ndarray
+    radius: np.ndarray | None
 
     def margins(self, prices: np.ndarray) -> np.ndarray:
         """Return ``scores - basis @ prices`` of the atoms."""
         return self.scores - self.basis @ prices
+
+    def allowed_length(self, margins: np.ndarray, change: np.ndarray) -> float:
+        """Return how much of ``change`` the margins can make within the radius."""
+        if self.radius is None:
+            return np.inf
+        room = self.radius - np.sign(change) * (margins - self.start)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lengths = np.where(change != 0, room / np.abs(change), np.inf)
+        return max(0.0, float(lengths.min()))
 
     def total_moments(self, decision: np.ndarray) -> np.ndarray:
         """Return the moments of the whole data under ``decision`` on the atoms."""
@@ -190,7 +206,13 @@ class Rows:
         if len(first) < len(index):
             weights = np.bincount(atom, weights=weights, minlength=len(first))
             scores, basis = scores[first], basis[first]
-        return Band(scores, basis, weights, index, atom, moments, value)
+        start = sweep.margins[index[first]]
+        radius = None
+        if len(index) < len(self):
+            reach = self.reach[index[first]]
+            # Twice as far as the band reaches: most of its own rows have changed side.
+            radius = 2 * reach * float((np.abs(start) / reach).max())
+        return Band(scores, basis, weights, index, atom, moments, value, start, radius)
 
     def _nearest(self, margins: np.ndarray, size: int) -> np.ndarray:
         if size >= len(self):

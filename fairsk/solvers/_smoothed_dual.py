@@ -198,8 +198,16 @@ class _Smoothed:
             change = -(self.band.basis @ (self.contrasts.T @ step))
             length = self.line_search(multipliers, step, margins, change)
             damping = max(damping / 4, 1e-9) if length == 1.0 else min(damping * 4, 1e2)
-            multipliers = target if length == 1.0 else multipliers + length * step
+            before = multipliers
+            multipliers = target if length == 1.0 else before + length * step
+            allowed = self.band.allowed_length(margins, change)
+            left = allowed < length
+            if left:
+                length = allowed
+                multipliers = before + length * step
             margins = margins + length * change
+            if left:
+                break
         return multipliers, margins
 
 

@@ -116,8 +116,8 @@ def _split_columns(values: Any) -> tuple[list[np.ndarray], list[str] | None]:
     """Any accepted container as a list of 1-D arrays and the names it carries."""
     frame = nw.from_native(values, allow_series=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        # By position: a pandas column may be called 0, which frame[0] takes for a row.
-        columns = [_series_to_numpy(column) for column in frame.iter_columns()]
+        # Not frame[name]: a pandas column may be called 0, and frame[0] is a row.
+        columns = [_series_to_numpy(frame.get_column(name)) for name in frame.columns]
         return columns, [str(name) for name in frame.columns]
     if isinstance(frame, nw.Series):
         return [_series_to_numpy(frame)], None if frame.name in (None, "") else [str(frame.name)]

@@ -182,7 +182,8 @@ def linear_constraints(
 
     build = _population_rows if contrast == "population" else _pair_rows
     two_sided = measure == "difference"
-    on_rates, on_population, names, signs, index = [], [], [], [], []
+    on_rates, on_population, signs, index = [], [], [], []
+    names: list[str] = []
     for r, rate in enumerate(notion.rates):
         for family in np.unique(family_of):
             members = np.flatnonzero(family_of == family)
@@ -252,9 +253,11 @@ def _check_conditioning(notion: FairnessNotion, conditioning: np.ndarray, labels
     for rate, mass in zip(notion.rates, conditioning, strict=True):
         empty = [labels[a] for a in np.flatnonzero(mass <= 0)]
         if empty:
-            needed = {(0, 1): "positive rows (y = 1)", (1, 0): "negative rows (y = 0)"}.get(
-                tuple(rate.condition), "rows"
-            )
+            of_one_label: dict[tuple[float, float], str] = {
+                (0, 1): "positive rows (y = 1)",
+                (1, 0): "negative rows (y = 0)",
+            }
+            needed = of_one_label.get(rate.condition, "rows")
             raise ValueError(
                 f"{notion.name} compares the {rate.name} of groups, but group "
                 f"{', '.join(map(repr, empty))} has no {needed}. Merge it with another group, "

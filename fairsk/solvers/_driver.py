@@ -126,7 +126,7 @@ class Driver:
         problem = _Scaled(limits, scaled, scale)
         multipliers = np.zeros(r) if start is None else start * scale
         if previous is not None and n < 8 * self._band_size(r):
-            temperature = 0.1
+            temperature = 0.01
         elif previous is not None and self._guide is not None:
             multipliers = self._guided(problem, multipliers)
             temperature = 0.01
@@ -143,7 +143,7 @@ class Driver:
         band, last = self._guide
         last = last * problem.scale
         n_fractional = 20 * len(last) + 500
-        found = self._anneal(band, problem.scaled, last, 0.05, n_fractional)
+        found = self._anneal(band, problem.scaled, last, 0.02, n_fractional)
         if found.converged:
             self._guide = band, found.multipliers / problem.scale
             multipliers = multipliers + found.multipliers - last

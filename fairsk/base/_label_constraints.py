@@ -138,7 +138,8 @@ def solve_on_labels(
     """
     shift: np.ndarray | float = 0.0
     margin: np.ndarray | float = 0.0
-    best, best_key = None, None
+    best: BayesRule | None = None
+    best_key = (np.inf, np.inf)
     # What is promised has to hold; what is only aimed at may miss by half a row.
     grain = row_grain(problem, sample) if confidence is None else 0.0
     for round_number in range(MAX_ROUNDS):
@@ -159,7 +160,7 @@ def solve_on_labels(
             problem, sample, decision, bound, confidence=confidence, random_state=random_state
         )
         key = (max(rows.excess - grain, 0.0), -observed_accuracy(problem, sample, decision))
-        if best_key is None or key < best_key:
+        if best is None or key < best_key:
             best, best_key = rule, key
         stuck = initial is not None and np.allclose(rule.multipliers, initial, atol=1e-7)
         if round_number and (rows.excess <= grain or stuck):
@@ -168,6 +169,7 @@ def solve_on_labels(
         # Averaging damps the oscillation between two roundings of the same boundary.
         shift = target if round_number == 0 else (np.asarray(shift) + target) / 2
         margin, initial = rows.margin, rule.multipliers
+    assert best is not None, "the first round always leaves a rule"
     return best
 
 

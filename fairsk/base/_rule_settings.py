@@ -76,7 +76,7 @@ class RuleSettings:
 
     def check_bound(self, bound: Any) -> None:
         """Refuse a tolerance outside [0, 1] or a ratio's level outside (0, 1]."""
-        number = isinstance(bound, Real) and not isinstance(bound, bool) and np.isfinite(bound)
+        number = isinstance(bound, Real) and not isinstance(bound, bool)
         if self.measure == "difference" and not (number and 0 <= bound <= 1):
             raise ValueError(
                 f"tolerance is the largest difference of rates, in [0, 1]; got {bound!r}."
@@ -165,7 +165,7 @@ def _check_choice(name: str, value: Any, choices: tuple) -> None:
 
 def check_fraction(name: str, value: Any, meaning: str) -> None:
     """Refuse a number outside the open interval (0, 1)."""
-    if not (isinstance(value, Real) and not isinstance(value, bool) and 0 < value < 1):
+    if not (isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1):
         raise ValueError(f"{name} must be between 0 and 1 ({meaning}), got {value!r}.")
 
 

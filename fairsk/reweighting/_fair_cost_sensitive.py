@@ -201,7 +201,7 @@ class FairCostSensitiveClassifier(BaseFairClassifier):
     def _warn_of_excess(self, best: DualUpdate) -> None:
         if best.excess > best.grain:
             warnings.warn(
-                f"The best of {len(self.history_)} rounds violates the constraint by {best.violation:.4f} "
+                f"The best of {len(self.history_)} rounds has a violation of {best.violation:.4f} "
                 f"out of fold, beyond the bound of {self._rule_settings().bound:g}. Allow more "
                 f"max_updates, a more flexible estimator, or use BayesOptimalFairPostProcessor.",
                 ConvergenceWarning,

@@ -46,6 +46,11 @@ class JointProbabilities:
     def is_aware(self) -> bool:
         return self.codes is not None
 
+    def _codes(self) -> np.ndarray:
+        if self.codes is None:
+            raise ValueError("JointProbabilities needs either conditional or codes.")
+        return self.codes
+
     def label_probabilities(self) -> np.ndarray:
         """P(Y = y | x) of shape (n_samples, 2)."""
         return np.column_stack([1 - self.posterior, self.posterior])
@@ -65,7 +70,7 @@ class JointProbabilities:
         if self.conditional is not None:
             return np.einsum("iy,iya->ya", labels, self.conditional, optimize=True)
         total = np.zeros((2, n_groups))
-        for codes in self.codes.T:
+        for codes in self._codes().T:
             known = codes >= 0
             for y in (0, 1):
                 total[y] += np.bincount(codes[known], labels[known, y], n_groups)
@@ -77,7 +82,8 @@ class JointProbabilities:
         if self.conditional is not None:
             return np.einsum("iy,iya,ya->i", labels, self.conditional, costs, optimize=True)
         result = np.zeros(len(self))
-        for codes, marginal in zip(self.codes.T, self.marginal, strict=True):
+        shares = np.zeros((0, 2, 0)) if self.marginal is None else self.marginal
+        for codes, marginal in zip(self._codes().T, shares, strict=True):
             unknown = (marginal * costs).sum(axis=1)
             per_label = np.where((codes >= 0)[:, None], costs.T[codes], unknown)
             result += (labels * per_label).sum(axis=1)
@@ -100,14 +106,14 @@ class JointProbabilities:
         if self.conditional is not None:
             result = np.empty((len(self), n_rates * n_groups))
             for r, block in enumerate(coefficients):
-                columns = slice(r * n_groups, (r + 1) * n_groups)
-                result[:, columns] = np.einsum(
+                result[:, r * n_groups : (r + 1) * n_groups] = np.einsum(
                     "iy,iya,ya->ia", labels, self.conditional, block, optimize=True
                 )
             return result
-        columns, values = [], []
+        columns: list[np.ndarray] = []
+        values: list[np.ndarray] = []
         for r, block in enumerate(coefficients):
-            for codes in self.codes.T:
+            for codes in self._codes().T:
                 known = codes >= 0
                 columns.append(np.where(known, codes, 0) + r * n_groups)
                 values.append(np.where(known, (labels * block.T[codes]).sum(axis=1), 0.0))
@@ -127,6 +133,6 @@ class JointProbabilities:
             return (
                 np.zeros((len(rows), 1)) if self.codes is None else self.codes[rows].astype(float)
             )
-        seen = self.codes if self.conditional is None else self.conditional
+        seen = self._codes() if self.conditional is None else self.conditional
         seen = seen[rows].reshape(len(rows), -1)
         return np.column_stack([self.posterior[rows], seen])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -25,7 +25,7 @@ from fairsk.base import (
     predict_joint,
 )
 from fairsk.solvers import BayesRule, JointProbabilities
-from fairsk.thresholding._certificate import certify
+from fairsk.thresholding._certificate import FairnessCertificate, certify
 from fairsk.thresholding._path import TradeOffPath
 from fairsk.utils import Groups
 
@@ -250,8 +250,10 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
     def _fit_plain(self, X: Any, y: np.ndarray, sample_weight: Any) -> None:
         self._check_frozen_classes()
         self.models_ = fit_label_model(self._joint_settings(), X, y, sample_weight)
-        self.rule_, self.certificate_ = None, None
-        self.multipliers_, self.multiplier_names_ = np.zeros(0), ()
+        self.rule_: BayesRule | None = None
+        self.certificate_: FairnessCertificate | None = None
+        self.multipliers_ = np.zeros(0)
+        self.multiplier_names_: tuple[str, ...] = ()
 
     def _check_frozen_classes(self) -> None:
         estimator = self._inner_estimator()
@@ -269,12 +271,12 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
         self.multiplier_names_ = rule.multiplier_names
         self.certificate_ = certify(self._rule_settings(), self._tuning_sample, rule, bound)
 
-    def path(self, bounds: Sequence[float]) -> TradeOffPath:
+    def path(self, bounds: ArrayLike) -> TradeOffPath:
         """The trade-off between accuracy and fairness, without training again.
 
         Parameters
         ----------
-        bounds : sequence of float
+        bounds : array-like of float
             Tolerances (or ratio levels, for ``measure="ratio"``), in any order.
 
         Returns
@@ -288,15 +290,15 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
         settings = self._rule_settings()
         if settings.multipliers is not None:
             raise ValueError("path needs multipliers=None: given multipliers fix the rule.")
-        bounds = np.asarray(bounds, dtype=float).ravel()
-        for bound in bounds:
-            settings.check_bound(float(bound))
-        estimators: list[Any] = [None] * len(bounds)
+        levels = np.asarray(bounds, dtype=float).ravel()
+        for level in levels:
+            settings.check_bound(float(level))
+        estimators: list[Any] = [None] * len(levels)
         initial = None
         # From loose to tight, each solution is a good start for the next.
-        tightness = bounds if self.measure == "ratio" else -bounds
+        tightness = levels if self.measure == "ratio" else -levels
         for place in np.argsort(tightness, kind="stable"):
-            bound = float(bounds[place])
+            bound = float(levels[place])
             rule = choose_rule(settings, self._tuning_sample, bound=bound, initial=initial)
             point = copy.copy(self)
             setattr(point, "tolerance" if self.measure == "difference" else "ratio_bound", bound)
@@ -304,7 +306,7 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
             estimators[place], initial = point, rule.multipliers
         certificates = [estimator.certificate_ for estimator in estimators]
         return TradeOffPath(
-            bounds=bounds,
+            bounds=levels,
             expected_accuracy=np.array([c.expected_accuracy for c in certificates]),
             expected_violation=np.array([c.expected_violation for c in certificates]),
             observed_accuracy=np.array([c.observed_accuracy for c in certificates]),

@@ -13,6 +13,8 @@ from fairsk.notions import cell_masses, get_notion
 from fairsk.solvers import BayesRule
 
 DEFAULT_CONFIDENCE = 0.95
+# The error of a 95 % quantile from this many resamples is under 3 % of the interval's width.
+N_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def certify(
         measure=settings.measure,
         contrast=settings.contrast,
         confidence=confidence,
+        n_resamples=N_RESAMPLES,
         sample_weight=None if np.allclose(weight, 1) else weight,
         random_state=settings.random_state,
     )

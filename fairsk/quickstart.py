@@ -107,35 +107,32 @@ def audit(study: Study, plain: Any) -> None:
 
 def tune(study: Study) -> Any:
     """Search a pipeline whose last step is fair, with a fairness scorer beside accuracy."""
-    pipeline = make_pipeline(
-        StandardScaler(), BayesOptimalFairPostProcessor(LogisticRegression(tol=1e-3), cv=2)
+    fair = BayesOptimalFairPostProcessor(
+        LogisticRegression(tol=1e-3), attribute_aware=True, random_state=0
     )
+    pipeline = make_pipeline(StandardScaler(), fair)
     step = pipeline.steps[-1][0]
     search = FairGridSearchCV(
         pipeline,
         {
-            f"{step}__tolerance": [study.tolerance / 2, study.tolerance],
+            f"{step}__tolerance": [study.tolerance / 2, study.tolerance, 2 * study.tolerance],
             f"{step}__estimator__C": [0.01, 1.0],
         },
         scoring={
             "accuracy": make_aware_scorer("accuracy"),
             "parity": make_fairness_scorer(NOTION),
         },
-        refit=best_within_tolerance(
-            study.tolerance, objective="accuracy", violation="parity", on_infeasible="warn"
-        ),
+        refit=best_within_tolerance(study.tolerance, objective="accuracy", violation="parity"),
         cv=3,
     )
-    with config_context(enable_metadata_routing=True), warnings.catch_warnings():
-        # With few rows a fold may leave no candidate within the tolerance; the least is taken.
-        warnings.simplefilter("ignore", UserWarning)
-        search.fit(study.X_train, study.y_train, sensitive_features=study.A_train)
+    X = study.with_groups(study.X_train, study.A_train)
+    search.fit(X, study.y_train, sensitive_features=study.A_train)
     chosen = {key.split("__", 1)[1]: value for key, value in search.best_params_.items()}
     print(
-        f"    GridSearchCV of {study.name}: {len(search.cv_results_['params'])} candidates, chose "
+        f"    {len(search.cv_results_['params'])} candidates; most accurate within the tolerance: "
         f"{chosen}, cross-validated accuracy {search.best_score_:.3f}"
     )
-    return search
+    return search.best_estimator_
 
 
 def fair_models(study: Study) -> dict[str, tuple[Any, np.ndarray, dict]]:
@@ -188,13 +185,14 @@ def measure(study: Study, predicted: np.ndarray) -> tuple[float, float, float, f
 def print_table(study: Study, rows: dict[str, tuple[float, float, float, float]]) -> None:
     """One line a model."""
     print(f"\n{study.name}: {study.question}  {len(study.y_test):,} people who were not trained on")
-    print(f"  {'model':26s} {'accuracy':>8s}   {'worst gap in selection rate':s}")
+    print(f"  {'':26s} {'':8s}   worst gap in selection rate, tolerance {study.tolerance:g}")
+    print(f"  {'model':26s} {'accuracy':>8s}   on the test half, with its interval")
     for name, (accuracy, worst, low, high) in rows.items():
-        verdict = "within" if worst <= study.tolerance else "above "
-        print(
-            f"  {name:26s} {accuracy:8.3f}   {worst:.3f}  [{low:.3f}, {high:.3f}]  {verdict} the "
-            f"tolerance of {study.tolerance:g}"
-        )
+        if worst <= study.tolerance:
+            verdict = "within"
+        else:
+            verdict = "above" if low > study.tolerance else "above, within the noise"
+        print(f"  {name:26s} {accuracy:8.3f}   {worst:.3f}  [{low:.3f}, {high:.3f}]  {verdict}")
 
 
 def draw(curves: dict[str, tuple[Study, dict[str, np.ndarray], dict]], output: Path) -> Path | None:
@@ -207,7 +205,7 @@ def draw(curves: dict[str, tuple[Study, dict[str, np.ndarray], dict]], output: P
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     markers = {
         "plain model": "X",
-        "GridSearchCV": "P",
+        "grid search, aware": "P",
         "fair training, blind": "s",
         "fair training, aware": "D",
     }
@@ -273,13 +271,18 @@ def main(arguments: list[str] | None = None) -> None:
         print()
         audit(study, plain)
         progress(f"{study.name}: tuning a pipeline within {study.tolerance:g}")
-        search = tune(study)
+        with config_context(enable_metadata_routing=True), warnings.catch_warnings():
+            # With few rows no candidate may be within the tolerance; the least is taken.
+            warnings.simplefilter("ignore", UserWarning)
+            tuned = tune(study)
+            X_test = study.with_groups(study.X_test, study.A_test)
+            tuned_labels = tuned.predict(X_test, sensitive_features=study.A_test)
         progress(f"{study.name}: fitting both fair estimators, blind and aware")
         models = fair_models(study)
         progress(f"{study.name}: following the trade-off over {len(PATH)} tolerances")
         rows = {
             "plain model": measure(study, plain.predict(study.X_test)),
-            "GridSearchCV": measure(study, search.predict(study.X_test)),
+            "grid search, aware": measure(study, tuned_labels),
         }
         for name, (model, X_test, given) in models.items():
             rows[name] = measure(study, model.predict(X_test, **given))

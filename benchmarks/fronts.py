@@ -84,9 +84,9 @@ def base_model(name: str, n_features: int, seed: int):
     from xgboost import XGBClassifier
 
     return XGBClassifier(
-        n_estimators=60 if name == "adult" else 30,
-        max_depth=5 if name == "adult" else 3,
-        learning_rate=0.2,
+        n_estimators=30,
+        max_depth=4 if name == "adult" else 3,
+        learning_rate=0.3 if name == "adult" else 0.2,
         n_jobs=1,
         random_state=seed,
     )

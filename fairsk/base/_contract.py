@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABCMeta, abstractmethod
 from typing import Any, ClassVar
 
-import narwhals.stable.v1 as nw
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +21,9 @@ from fairsk.utils import (
     SensitiveFeatures,
     check_same_rows,
     check_sensitive_features,
+    column_positions,
+    n_columns_of,
+    take_columns,
 )
 
 UNSEEN = ("error", "blind")
@@ -30,7 +33,7 @@ class SensitiveFeaturesWarning(UserWarning):
     """A fair estimator was used without sensitive features."""
 
 
-class BaseFairClassifier(ClassifierMixin, BaseEstimator):
+class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Binary classifier that learns groups from metadata or from columns of X.
 
     A subclass writes ``_fit(X, y, groups, sample_weight)``, with X as the inner model sees it, y
@@ -102,11 +105,13 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator):
         """Refuse bad parameters before any work; subclasses add their own."""
         check_has_probabilities(self._inner_estimator())
 
+    @abstractmethod
     def _fit(self, X: Any, y: np.ndarray, groups: Groups, sample_weight: Any) -> None:
-        raise AssertionError(f"{type(self).__name__} does not define _fit.")
+        """Train on 0/1 codes and groups."""
 
+    @abstractmethod
     def _fit_plain(self, X: Any, y: np.ndarray, sample_weight: Any) -> None:
-        raise AssertionError(f"{type(self).__name__} does not define _fit_plain.")
+        """Train without groups."""
 
     def _inner_estimator(self) -> Any:
         return LogisticRegression() if self.estimator is None else self.estimator
@@ -157,18 +162,14 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator):
                 "Sensitive features were given twice: as metadata and by sensitive_columns. "
                 "Drop one of them."
             )
-        positions, names = _column_positions(X, self.sensitive_columns)
-        values = _safe_indexing(X, positions, axis=1)
-        if hasattr(values, "toarray"):
-            values = values.toarray()
-        features = check_sensitive_features(values)
+        positions, names = column_positions(X, self.sensitive_columns)
+        features = check_sensitive_features(take_columns(X, positions))
         if names is None:
             names = [f"column {position}" for position in positions]
         features = SensitiveFeatures(features.columns, features.missing, tuple(names), True)
         if not self._drops_sensitive_columns():
             return X, features
-        n_columns = X.shape[1] if hasattr(X, "shape") else len(X[0])
-        rest = [j for j in range(n_columns) if j not in set(positions)]
+        rest = [j for j in range(n_columns_of(X)) if j not in set(positions)]
         if not rest:
             raise ValueError("sensitive_columns leaves no column for the model.")
         return _safe_indexing(X, rest, axis=1), features
@@ -248,39 +249,3 @@ def _check_rows(X: Any, y: Any, sensitive_features: Any) -> None:
         check_same_rows(X=X, sensitive_features=sensitive_features)
     else:
         check_same_rows(X=X, y=y, sensitive_features=sensitive_features)
-
-
-def _column_positions(X: Any, columns: Any) -> tuple[list[int], list[str] | None]:
-    """Positions of columns given by name or position, and their names if X has names."""
-    if isinstance(columns, str | int | np.integer):
-        columns = [columns]
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    names = [str(c) for c in frame.columns] if isinstance(frame, nw.DataFrame) else None
-    n_columns = X.shape[1] if hasattr(X, "shape") else len(X[0])
-    positions = []
-    for column in columns:
-        if isinstance(column, str):
-            if names is None:
-                raise ValueError(
-                    f"sensitive_columns names {column!r}, but X is {type(X).__name__} without "
-                    f"column names. Give positions, or call set_output(transform='pandas') on the "
-                    f"steps before."
-                )
-            positions.append(_find_name(column, names))
-        elif not -n_columns <= column < n_columns:
-            raise ValueError(f"sensitive_columns has {column}, but X has {n_columns} columns.")
-        else:
-            positions.append(int(column) % n_columns)
-    return positions, None if names is None else [names[j] for j in positions]
-
-
-def _find_name(column: str, names: list[str]) -> int:
-    if column in names:
-        return names.index(column)
-    # ColumnTransformer renames columns to "<step>__<column>".
-    similar = [name for name in names if name.endswith(f"__{column}")]
-    hint = f" Did you mean {similar}?" if similar else ""
-    raise ValueError(
-        f"sensitive_columns has {column!r}, which is not a column of X.{hint} "
-        f"The columns are {names[:20]}{'...' if len(names) > 20 else ''}."
-    )

@@ -7,21 +7,16 @@ metadata routing, or read them from X, and hand them on to a model that asks for
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import partial
 from inspect import signature
 from typing import Any
 
-import narwhals.stable.v1 as nw
 import numpy as np
-from scipy import sparse
-from sklearn import get_config
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer, make_scorer
-from sklearn.utils.metadata_routing import MetadataRequest, MetadataRouter, get_routing_for_object
 
+from fairsk.metrics._routed_scorer import RoutedScorer, own_columns
 from fairsk.notions import (
     CONTRASTS,
     MEASURES,
@@ -30,10 +25,8 @@ from fairsk.notions import (
     get_notion,
     list_notions,
 )
-from fairsk.utils import GroupEncoder, check_same_rows, check_sensitive_features
+from fairsk.utils import GroupEncoder, check_sensitive_features
 
-SENSITIVE = "sensitive_features"
-RESPONSE_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 # What each option may be, so that a misspelling fails where it is written, not as NaN in a search.
 OPTIONS = {
     "measure": MEASURES,
@@ -105,150 +98,7 @@ def _positive_of(labels: np.ndarray) -> Any:
     return 1 if np.isin(labels, [-1, 0, 1]).all() else labels[-1]
 
 
-class _Informed:
-    """A fitted estimator whose response methods are given the sensitive features they consume."""
-
-    def __init__(self, estimator: Any, features: Any, alias: str) -> None:
-        self._estimator, self._features, self._alias = estimator, features, alias
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._estimator, name)
-        metadata = self._consumed(name) if name in RESPONSE_METHODS else {}
-        if not metadata:
-            return value
-
-        # scikit-learn's scorers read the method's __name__, so a partial will not do.
-        @wraps(value)
-        def respond(X: Any) -> Any:
-            return value(X, **metadata)
-
-        return respond
-
-    def _consumed(self, method: str) -> dict[str, Any]:
-        if self._features is None:
-            return {}
-        routing = get_routing_for_object(self._estimator)
-        names = [name for name in (self._alias, SENSITIVE) if routing.consumes(method, [name])]
-        if not names:
-            return {}
-        # A router takes metadata by alias and translates; a consumer by its parameter's own name.
-        return {names[0] if isinstance(routing, MetadataRouter) else SENSITIVE: self._features}
-
-
-def _serving_estimator(estimator: Any) -> Any:
-    """The estimator that answers, inside the wrappers whose predict takes no metadata."""
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        else:
-            return estimator
-
-
-def _own_columns(estimator: Any) -> Any:
-    """The `sensitive_columns` of an estimator, or of the last step of a pipeline."""
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    return getattr(last, "sensitive_columns", None)
-
-
-def _read_columns(X: Any, columns: Sequence[str | int]) -> Any:
-    """Columns of X by name or position, with the container's names and index kept."""
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    named = isinstance(frame, nw.DataFrame)
-    width = len(frame.columns) if named else np.shape(X)[1]
-    positions = []
-    for column in columns:
-        if isinstance(column, str) and named and column in frame.columns:
-            positions.append(frame.columns.index(column))
-        elif not isinstance(column, str) and -width <= column < width:
-            positions.append(int(column) % width)
-        else:
-            known = f"columns {frame.columns}" if named else f"{width} columns without names"
-            raise ValueError(f"sensitive_columns has {column!r}, but X has {known}.")
-    if named:
-        return frame.select([frame.columns[j] for j in positions]).to_native()
-    if sparse.issparse(X):
-        return sparse.csc_array(X)[:, positions].toarray()
-    return np.asarray(X)[:, positions]
-
-
-class _RoutedScorer:
-    """A scorer that requests sensitive features, and hands them to the estimator it scores."""
-
-    def __init__(
-        self, weighted: bool, sensitive_columns: Sequence[str | int] | None, description: str
-    ) -> None:
-        if isinstance(sensitive_columns, str | int):
-            raise TypeError(f"sensitive_columns must be a list, got {sensitive_columns!r}.")
-        self._sensitive_columns = None if sensitive_columns is None else list(sensitive_columns)
-        self._description = description
-        self._weighted = weighted
-        # A sample weight is nobody's default in scikit-learn: it must be asked for or declined.
-        self._requests: dict[str, bool | str | None] = {SENSITIVE: True}
-        if weighted:
-            self._requests["sample_weight"] = None
-
-    def __call__(
-        self,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        sensitive_features: Any = None,
-        sample_weight: Any = None,
-    ) -> float:
-        """Score a fitted estimator on rows of X, y and the metadata; greater is better."""
-        estimator = _serving_estimator(estimator)
-        groups = handed_on = sensitive_features
-        if self._sensitive_columns is not None:
-            groups = _read_columns(X, self._sensitive_columns)
-            if sensitive_features is None and _own_columns(estimator) is None:
-                handed_on = groups
-        # y's index is not compared: permutation_test_score shuffles y, index and all.
-        check_same_rows(X=X, sensitive_features=groups)
-        check_same_rows(y=np.asarray(y), sensitive_features=groups)
-        alias = self._requests[SENSITIVE]
-        informed = _Informed(estimator, handed_on, alias if isinstance(alias, str) else SENSITIVE)
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self._score(informed, X, y, groups, metadata)
-
-    def _score(self, estimator: Any, X: Any, y: Any, groups: Any, metadata: dict) -> float:
-        raise NotImplementedError
-
-    def get_metadata_routing(self) -> MetadataRequest:
-        """What the scorer requests: sensitive features, unless `set_score_request` said no."""
-        request = MetadataRequest(owner=repr(self))
-        for name, alias in self._requests.items():
-            request.score.add_request(param=name, alias=alias)
-        return request
-
-    def set_score_request(self, **requests: bool | str | None) -> _RoutedScorer:
-        """Request metadata (True), ignore it (False), refuse it (None) or rename it (str).
-
-        What is not named stays as it is, so that weights can be asked for without losing groups.
-        """
-        if not get_config()["enable_metadata_routing"]:
-            raise RuntimeError(
-                "set_score_request needs sklearn.set_config(enable_metadata_routing=True)."
-            )
-        unknown = set(requests) - set(self._requests)
-        if unknown:
-            raise TypeError(f"{self!r} requests {list(self._requests)}, not {sorted(unknown)}.")
-        self._requests = {**self._requests, **requests}
-        return self
-
-    def _accept_sample_weight(self) -> bool:
-        # Asked by scikit-learn's searches while routing is off.
-        return self._weighted
-
-    def __sklearn_clone__(self) -> _RoutedScorer:
-        return copy.deepcopy(self)
-
-    def __repr__(self) -> str:
-        return self._description
-
-
-class _FairnessScorer(_RoutedScorer):
+class _FairnessScorer(RoutedScorer):
     """Scores a metric of labels, decisions and groups."""
 
     def __init__(
@@ -285,7 +135,7 @@ class _FairnessScorer(_RoutedScorer):
         return float(scorer(estimator, X, y))
 
     def _no_groups(self, estimator: Any) -> str:
-        columns = _own_columns(estimator)
+        columns = own_columns(estimator)
         if columns is not None:
             return (
                 f"{self!r} got no sensitive features. The estimator reads its own from X; pass "
@@ -300,7 +150,7 @@ class _FairnessScorer(_RoutedScorer):
         )
 
 
-class _AwareScorer(_RoutedScorer):
+class _AwareScorer(RoutedScorer):
     """A scikit-learn scorer, called with an estimator that knows the sensitive features."""
 
     def __init__(
@@ -446,7 +296,7 @@ def make_aware_scorer(
     greater_is_better: bool = True,
     sensitive_columns: Sequence[str | int] | None = None,
     **metric_kwargs: Any,
-) -> _RoutedScorer:
+) -> RoutedScorer:
     """Any scikit-learn score, for models that use the sensitive features to predict.
 
     scikit-learn's built-in scorers never pass metadata to ``predict``, so such a model scores NaN
@@ -476,7 +326,7 @@ def make_aware_scorer(
     >>> make_aware_scorer("roc_auc")
     make_aware_scorer('roc_auc')
     """
-    if isinstance(metric_or_name, _RoutedScorer):
+    if isinstance(metric_or_name, RoutedScorer):
         return metric_or_name
     options = {"response_method": response_method, "sensitive_columns": sensitive_columns}
     description = _describe("make_aware_scorer", metric_or_name, {**options, **metric_kwargs})

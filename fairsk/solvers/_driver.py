@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
-from ._constraints import Constraints
-from ._rows import Band, Rows, Sweep
-from ._sifting import exact_on_band
-from ._smoothed_dual import anneal
+from fairsk.solvers._constraints import Constraints
+from fairsk.solvers._outcome import Outcome
+from fairsk.solvers._rows import Band, Rows, Sweep
+from fairsk.solvers._sifting import exact_on_band
+from fairsk.solvers._smoothed_dual import anneal
 
-__all__ = ["Driver", "Outcome"]
+__all__ = ["Driver", "ScaledProblem"]
 
 _MAX_ROUNDS = 40
 # Duality gap aimed at, relative to the unit of the objective: a hundredth of what
@@ -22,53 +24,20 @@ _GAP = 1e-11
 _VIOLATION = 1e-10
 # Rows in the first sample, in the first band, and in a problem that is solved at once;
 # all but the last grow with the number of constraints. Larger bands take longer to
-# work on, smaller ones have to be widened more often.
+# work on, smaller ones have to be widened more often. A good start needs few rows.
 _FIRST_SAMPLE = 20_000
-_FIRST_BAND = 40_000
+_FIRST_BAND = 40_000, 400
+_NEAR_BAND = 2_000, 100
 _ALL_AT_ONCE = 1_500
 
 
 @dataclass(frozen=True)
-class _Scaled:
+class ScaledProblem:
     """Constraints as given, and with each row divided by ``scale``."""
 
     limits: Constraints
     scaled: Constraints
     scale: np.ndarray
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Rule and multipliers with the bounds that certify them.
-
-    Attributes
-    ----------
-    multipliers : ndarray of shape (r,)
-    decision : ndarray of shape (n,)
-    moments : ndarray of shape (q,)
-    objective, dual_bound, gap, violation : float
-    n_rounds : int
-    infeasible : bool
-        The dual fell below what any rule can reach, so that no rule is feasible.
-    sweep : Sweep
-        Margins at the multipliers.
-    """
-
-    multipliers: np.ndarray
-    decision: np.ndarray
-    moments: np.ndarray
-    objective: float
-    dual_bound: float
-    gap: float
-    violation: float
-    n_rounds: int
-    infeasible: bool
-    sweep: Sweep
-
-    @property
-    def loss(self) -> float:
-        """What one outcome is preferred to another by."""
-        return max(0.0, self.violation) + abs(self.gap)
 
 
 class Driver:
@@ -84,7 +53,6 @@ class Driver:
     def __init__(self, rows: Rows, random_state: int = 0):
         self.rows = rows
         self.rng = np.random.default_rng(random_state)
-        self._guide: tuple[Band, np.ndarray] | None = None
         scores, weights = rows.scores, rows.weights
         total = weights.sum()
         self.worst_value = float(np.minimum(scores, 0.0) @ weights)
@@ -93,12 +61,16 @@ class Driver:
         variance = float((scores * scores) @ weights) / total - mean * mean
         self.spread = float(np.sqrt(max(variance, 0.0))) or self.unit / total
 
+    def on(self, rows: Rows) -> Driver:
+        """Return a driver for the rows left of these, with the units of them all."""
+        other = copy(self)
+        other.rows = rows
+        # Filled before it is copied, for the rows left are no sample of all rows.
+        other._gram = self._gram
+        return other
+
     def solve(
-        self,
-        limits: Constraints,
-        start: np.ndarray | None,
-        exact: bool,
-        previous: Outcome | None = None,
+        self, limits: Constraints, start: np.ndarray | None, exact: bool, near: bool = False
     ) -> Outcome:
         """Solve for one set of constraints.
 
@@ -109,8 +81,8 @@ class Driver:
             Multipliers to start from; from samples of the rows when None.
         exact : bool
             Whether to go on from the smoothed rule to a vertex.
-        previous : Outcome, optional
-            The outcome ``start`` comes from: its pass over the rows is used again.
+        near : bool, default=False
+            Whether ``start`` is so good that samples could not better it.
 
         Returns
         -------
@@ -119,39 +91,21 @@ class Driver:
         n, r = len(self.rows), len(limits.lower)
         if n <= max(_ALL_AT_ONCE, _program_size(r)):
             return self._all_at_once(limits, exact)
+        problem = self.scaled(limits)
+        multipliers = np.zeros(r) if start is None else start * problem.scale
+        constant, slope = _NEAR_BAND if near else _FIRST_BAND
+        temperature = 0.01
+        if not near:
+            multipliers, temperature = self._from_samples(problem, multipliers)
+        return self._rounds(problem, multipliers, temperature, exact, constant + slope * r)
+
+    def scaled(self, limits: Constraints) -> ScaledProblem:
+        """Bring the constraints to comparable size."""
         scale = self._row_scale(limits.contrasts)
         scaled = Constraints(
             limits.contrasts / scale[:, None], limits.lower / scale, limits.upper / scale
         )
-        problem = _Scaled(limits, scaled, scale)
-        multipliers = np.zeros(r) if start is None else start * scale
-        if previous is not None and n < 8 * self._band_size(r):
-            temperature = 0.01
-        elif previous is not None and self._guide is not None:
-            multipliers = self._guided(problem, multipliers)
-            temperature = 0.01
-        else:
-            multipliers, temperature = self._from_samples(problem, multipliers)
-        return self._rounds(problem, multipliers, temperature, exact, previous)
-
-    def _guided(self, problem: _Scaled, multipliers: np.ndarray) -> np.ndarray:
-        """Move the last multipliers as those of the first sample move.
-
-        The error a sample makes is much the same at the next level, so that the change
-        of its multipliers is known far better than the multipliers themselves.
-        """
-        band, last = self._guide
-        last = last * problem.scale
-        n_fractional = 20 * len(last) + 500
-        found = self._anneal(band, problem.scaled, last, 0.02, n_fractional)
-        if found.converged:
-            self._guide = band, found.multipliers / problem.scale
-            multipliers = multipliers + found.multipliers - last
-        # A bound that is open on one side allows no multiplier of that sign.
-        multipliers = np.where(
-            np.isinf(problem.limits.upper), np.minimum(multipliers, 0), multipliers
-        )
-        return np.where(np.isinf(problem.limits.lower), np.maximum(multipliers, 0), multipliers)
+        return ScaledProblem(limits, scaled, scale)
 
     def _row_scale(self, contrasts: np.ndarray) -> np.ndarray:
         """Return the root mean square of each constraint's direction."""
@@ -172,7 +126,7 @@ class Driver:
                 gram += basis.T @ (basis * sample.weights[part, None])
         return gram
 
-    def _from_samples(self, problem: _Scaled, multipliers) -> tuple[np.ndarray, float]:
+    def _from_samples(self, problem: ScaledProblem, multipliers) -> tuple[np.ndarray, float]:
         """Return multipliers and temperature (in spreads) from growing samples."""
         r = len(multipliers)
         temperature = 0.3
@@ -180,17 +134,16 @@ class Driver:
         while 2 * size < len(self.rows):
             sample = self.rows.sample(size, self.rng)
             band = sample.band(sample.sweep(problem.scaled.prices(multipliers)), size)
-            found = self._anneal(band, problem.scaled, multipliers, temperature, 20 * r + 500)
+            found = self.anneal(band, problem.scaled, multipliers, temperature, 20 * r + 500)
             if not found.converged:
                 # A sample need not be feasible where the data are.
                 break
             multipliers, temperature = found.multipliers, found.temperature / self.spread
-            if size == _FIRST_SAMPLE + 200 * r:
-                self._guide = band, multipliers / problem.scale
             size *= 10
         return multipliers, temperature
 
-    def _anneal(self, band: Band, scaled: Constraints, multipliers, temperature, n_fractional):
+    def anneal(self, band, scaled, multipliers, temperature, n_fractional, tolerance=1e-9):
+        """Minimise the smoothed dual on a band, from a temperature in units of the scores."""
         curvature = np.full(len(multipliers), 0.5 / self.spread * self.rows.weights.sum())
         return anneal(
             band,
@@ -199,20 +152,16 @@ class Driver:
             temperature=temperature * self.spread,
             n_fractional=n_fractional,
             floor_curvature=curvature,
+            tolerance=tolerance,
         )
 
-    def _rounds(self, problem, multipliers, temperature, exact, previous=None) -> Outcome:
+    def _rounds(self, problem, multipliers, temperature, exact, size) -> Outcome:
         """Solve on a band of rows, test on all, widen the band until the test is passed."""
         n, r = len(self.rows), len(multipliers)
-        size, best = self._band_size(r), None
-        prices = problem.scaled.prices(multipliers)
-        if previous is not None and np.array_equal(prices, previous.sweep.prices):
-            sweep = previous.sweep
-        else:
-            sweep = self.rows.sweep(prices)
+        best, sweep = None, self.rows.sweep(problem.scaled.prices(multipliers))
         for n_rounds in range(1, _MAX_ROUNDS + 1):
             band = self.rows.band(sweep, size)
-            found = self._anneal(band, problem.scaled, multipliers, temperature, 4 * r + 100)
+            found = self.anneal(band, problem.scaled, multipliers, temperature, 4 * r + 100)
             if not found.converged and size < n:
                 # The multipliers left the band: go on around the place they reached.
                 multipliers = found.multipliers
@@ -224,24 +173,27 @@ class Driver:
                 decision = (band.margins(problem.scaled.prices(multipliers)) > 0).astype(float)
             elif not self._hopeless(band, problem.scaled, multipliers):
                 decision, multipliers = self._sift(band, problem.scaled, decision, multipliers)
-            before, sweep = sweep, self.rows.sweep(problem.scaled.prices(multipliers))
+            before, sweep = sweep, self._test(band, problem.scaled.prices(multipliers), exact)
             outcome = self._outcome(band, before, decision, sweep, problem, multipliers, n_rounds)
             best = outcome if best is None or outcome.loss < best.loss else best
             settled = outcome.gap <= _GAP and outcome.violation <= _VIOLATION
-            if outcome.infeasible or settled or size >= n or self._consistent(outcome, exact):
+            if (
+                outcome.infeasible
+                or settled
+                or size >= n
+                or (not exact and np.array_equal(sweep.margins > 0, outcome.decision > 0))
+            ):
                 break
+            if sweep.margins is None:
+                sweep = self.rows.sweep(sweep.prices)
             size = size * 3 // 2
         return outcome if outcome.infeasible else best
 
-    @staticmethod
-    def _band_size(n_constraints: int) -> int:
-        return _FIRST_BAND + 400 * n_constraints
-
-    @staticmethod
-    def _consistent(outcome: Outcome, exact: bool) -> bool:
-        # The smoothed rule is done when its multipliers' own rule is what was measured.
-        own = outcome.sweep
-        return not exact and bool(np.array_equal(own.margins > 0, outcome.decision > 0))
+    def _test(self, band: Band, prices: np.ndarray, exact: bool) -> Sweep:
+        """Return what all rows say about the prices, from the band alone where it can."""
+        if exact and band.covers(prices):
+            return Sweep(None, *band.accepted(prices), prices)
+        return self.rows.sweep(prices)
 
     def _hopeless(self, band: Band, limits: Constraints, multipliers) -> bool:
         """Whether the band's dual is below what any rule can reach."""
@@ -264,7 +216,7 @@ class Driver:
     def _all_at_once(self, limits: Constraints, exact: bool) -> Outcome:
         """Solve a small problem as one linear program."""
         scale = np.ones(len(limits.lower))
-        problem = _Scaled(limits, limits, scale)
+        problem = ScaledProblem(limits, limits, scale)
         sweep = self.rows.sweep(np.zeros(self.rows.n_basis))
         band = self.rows.band(sweep, len(self.rows))
         decision = (band.scores > 0).astype(np.float64)
@@ -290,7 +242,6 @@ class Driver:
             violation=limits.violation(moments),
             n_rounds=n_rounds,
             infeasible=bool(dual < self.worst_value - 1e-9 * self.unit),
-            sweep=sweep,
         )
 
 

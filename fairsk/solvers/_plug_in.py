@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ._atoms import group_identical, hash_rows
-from ._constraints import Constraints
-from ._driver import Driver, Outcome
-from ._relaxation import smallest_relaxation
-from ._rows import Rows
-from ._solution import InfeasibleConstraintsError, PlugInSolution
-from ._validation import check_constraints, check_rows
+from fairsk.solvers._atoms import group_identical, hash_rows
+from fairsk.solvers._constraints import Constraints
+from fairsk.solvers._driver import Driver
+from fairsk.solvers._outcome import Outcome
+from fairsk.solvers._path import Path
+from fairsk.solvers._relaxation import smallest_relaxation
+from fairsk.solvers._rows import Rows
+from fairsk.solvers._solution import InfeasibleConstraintsError, PlugInSolution
+from fairsk.solvers._validation import check_constraints, check_rows
 
 __all__ = ["InfeasibleConstraintsError", "PlugInSolution", "solve_plug_in", "solve_plug_in_path"]
 
@@ -127,7 +130,7 @@ def solve_plug_in(
     rows = _Problem(scores, basis, sample_weight, random_state)
     limits = check_constraints(contrasts, lower, upper, rows.n_basis)
     start = _check_start(initial_multipliers, limits)
-    return rows.solve(limits, start, exact)[0]
+    return rows.solve(limits, partial(rows.driver.solve, limits, start, exact), exact)
 
 
 def solve_plug_in_path(
@@ -186,17 +189,13 @@ def solve_plug_in_path(
             )
         matrix = contrasts if len(entry) == 2 else entry[0]
         problems.append(check_constraints(matrix, *entry[-2:], rows.n_basis))
-    solutions, previous = [], None
+    path, solutions = Path(rows.driver, problems, exact), []
     for number, limits in enumerate(problems):
-        if previous is not None and len(previous.multipliers) != len(limits.lower):
-            previous = None
-        start = None if previous is None else previous.multipliers
         try:
-            solution, previous = rows.solve(limits, start, exact, previous)
+            solutions.append(rows.solve(limits, partial(path.solve, number), exact))
         except InfeasibleConstraintsError as error:
             message = f"bounds[{number}]: {error}"
             raise InfeasibleConstraintsError(message, error.smallest_relaxation) from error
-        solutions.append(solution)
     return solutions
 
 
@@ -236,15 +235,11 @@ class _Problem:
         return len(np.unique(hashes)) < _DISTINCT * len(hashes)
 
     def solve(
-        self,
-        limits: Constraints,
-        start: np.ndarray | None,
-        exact: bool,
-        previous: Outcome | None = None,
-    ) -> tuple[PlugInSolution, Outcome]:
+        self, limits: Constraints, search: Callable[[], Outcome], exact: bool
+    ) -> PlugInSolution:
         if (limits.lower > limits.upper).any():
             self._raise_infeasible(limits)
-        outcome = self.driver.solve(limits, start, exact, previous)
+        outcome = search()
         if outcome.infeasible or (exact and outcome.violation > _VIOLATION):
             self._raise_infeasible(limits)
         solution = self._solution(outcome)
@@ -256,7 +251,7 @@ class _Problem:
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        return solution, outcome
+        return solution
 
     def _raise_infeasible(self, limits: Constraints) -> None:
         relaxation = smallest_relaxation(self.driver.rows, limits)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._constraints import Constraints
-from ._driver import Driver
-from ._rows import Rows
+from fairsk.solvers._constraints import Constraints
+from fairsk.solvers._driver import Driver
+from fairsk.solvers._rows import Rows
 
 __all__ = ["smallest_relaxation"]
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from ._atoms import group_identical
+from fairsk.solvers._atoms import group_identical
 
 __all__ = ["Band", "Rows", "Sweep"]
 
@@ -29,8 +29,9 @@ class Sweep:
 
     Attributes
     ----------
-    margins : ndarray of shape (n,)
-        ``scores - basis @ prices``: the rule accepts where this is positive.
+    margins : ndarray of shape (n,) or None
+        ``scores - basis @ prices``: the rule accepts where this is positive. None when
+        the sums were found without visiting every row.
     moments : ndarray of shape (q,)
         Summed ``weight * basis`` of the accepted rows.
     value : float
@@ -39,7 +40,7 @@ class Sweep:
         ``contrasts.T @ multipliers``.
     """
 
-    margins: np.ndarray
+    margins: np.ndarray | None
     moments: np.ndarray
     value: float
     prices: np.ndarray
@@ -67,6 +68,10 @@ class Band:
     radius : ndarray of shape (m,) or None
         How far each margin may move before the rows outside the band may matter; None
         when there are none.
+    center : ndarray of shape (q,)
+        Prices at which the margins are ``start``.
+    room : ndarray of shape (q,)
+        Changes of the prices up to which no row outside the band can change side.
     """
 
     scores: np.ndarray
@@ -78,6 +83,17 @@ class Band:
     value: float
     start: np.ndarray
     radius: np.ndarray | None
+    center: np.ndarray
+    room: np.ndarray
+
+    def covers(self, prices: np.ndarray) -> bool:
+        """Whether every row outside the band is on its known side at these prices."""
+        return bool((np.abs(prices - self.center) <= self.room).all())
+
+    def accepted(self, prices: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return moments and score of the rows accepted at prices which it covers."""
+        decision = (self.margins(prices) > 0).astype(np.float64)
+        return self.total_moments(decision), self.total_value(decision)
 
     def margins(self, prices: np.ndarray) -> np.ndarray:
         """Return ``scores - basis @ prices`` of the atoms."""
@@ -112,12 +128,17 @@ class Rows:
     weights : ndarray of shape (n,), float64
     pinned : ndarray of int
         Rows that every sample and every band must hold.
+    base_moments : ndarray of shape (q,) or float
+    base_value : float
+        Accepted mass and score of rows that were left out because their side is known.
     """
 
     scores: np.ndarray
     basis: np.ndarray | sparse.csr_array
     weights: np.ndarray
     pinned: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    base_moments: np.ndarray | float = 0.0
+    base_value: float = 0.0
 
     def __len__(self) -> int:
         return self.scores.shape[0]
@@ -149,28 +170,35 @@ class Rows:
         return sparse.csr_array((data, whole.indices[first:last], pointers), shape=shape)
 
     @cached_property
-    def reach(self) -> np.ndarray:
-        """How far a row's margin is expected to move, up to a common factor.
+    def price_unit(self) -> np.ndarray:
+        """Change of each price that is as likely as any other's, up to a common factor.
 
-        A margin moves by ``basis @ change of the prices``. The error of a price shrinks
-        with the square root of the mass behind it, while its column of the basis grows
-        with the inverse of that mass: the square root of the row's norm is what is left.
+        The error of a price shrinks with the square root of the mass behind it, while
+        its column of the basis grows with the inverse of that mass: the inverse of the
+        column's root mean square is what is left. Some thousand rows tell it.
         """
+        basis = self.basis[:: max(1, len(self) // 20_000)]
+        if sparse.issparse(basis):
+            square = np.asarray(basis.multiply(basis).mean(axis=0)).ravel()
+        else:
+            square = np.einsum("ij,ij->j", basis, basis, dtype=np.float64) / len(basis)
+        root = np.sqrt(square)
+        return 1 / np.where(root > 0, root, 1.0)
+
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """How far a row's margin moves at most when no price moves by over a unit."""
         reach = np.empty(len(self), dtype=np.float32)
         for part, basis in self.blocks():
-            if isinstance(basis, np.ndarray):
-                square = np.einsum("ij,ij->i", basis, basis)
-            else:
-                square = basis.multiply(basis).sum(axis=1)
-            reach[part] = np.sqrt(np.sqrt(square))
+            reach[part] = abs(basis) @ self.price_unit
         floor = 1e-3 * reach.max(initial=0.0)
         return np.maximum(reach, floor, out=reach) if floor > 0 else np.ones_like(reach)
 
     def sweep(self, prices: np.ndarray) -> Sweep:
         """Return margins, accepted moments and accepted score in one pass."""
         margins = np.empty(len(self))
-        moments = np.zeros(self.n_basis)
-        value = 0.0
+        moments = np.zeros(self.n_basis) + self.base_moments
+        value = self.base_value
         for part, basis in self.blocks():
             margins[part] = self.scores[part] - basis @ prices
             accepted = np.where(margins[part] > 0, self.weights[part], 0.0)
@@ -196,7 +224,7 @@ class Rows:
 
     def band(self, sweep: Sweep, size: int) -> Band:
         """Return the ``size`` rows nearest the boundary as a reduced problem."""
-        index = self._nearest(sweep.margins, size)
+        index, cut = self._nearest(sweep.margins, size)
         scores, basis = self.take(index)
         weights = self.weights[index]
         accepted = np.where(sweep.margins[index] > 0, weights, 0.0)
@@ -212,11 +240,16 @@ class Rows:
             reach = self.reach[index[first]]
             # Twice as far as the band reaches: most of its own rows have changed side.
             radius = 2 * reach * float((np.abs(start) / reach).max())
-        return Band(scores, basis, weights, index, atom, moments, value, start, radius)
+        # The rounding of the margins and of the reach in float32 is far below 1e-5.
+        room = self.price_unit * (cut * (1 - 1e-5))
+        return Band(
+            scores, basis, weights, index, atom, moments, value, start, radius, sweep.prices, room
+        )
 
-    def _nearest(self, margins: np.ndarray, size: int) -> np.ndarray:
+    def _nearest(self, margins: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+        """Return the rows which a change of the prices reaches first, and how large it is."""
         if size >= len(self):
-            return np.arange(len(self))
+            return np.arange(len(self)), np.inf
         distance = np.abs(margins)
         distance /= self.reach
         distance[self.pinned] = 0.0
@@ -224,4 +257,4 @@ class Rows:
         stride = max(1, min(len(self) // 200_000, size // 2_000))
         cut = np.partition(distance[::stride], size // stride)[size // stride]
         # Identical rows have equal margins up to rounding: none may be left behind.
-        return np.flatnonzero(distance <= cut * (1 + 1e-9) + 1e-13)
+        return np.flatnonzero(distance <= cut * (1 + 1e-9) + 1e-13), float(cut)

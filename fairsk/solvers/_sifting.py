@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize, sparse
 
-from ._constraints import Constraints
-from ._rows import Band
+from fairsk.solvers._constraints import Constraints
+from fairsk.solvers._rows import Band
 
 __all__ = ["exact_on_band"]
 

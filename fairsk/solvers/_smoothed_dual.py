@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from ._constraints import Constraints, support
-from ._rows import Band
+from fairsk.solvers._constraints import Constraints, support
+from fairsk.solvers._rows import Band
 
 __all__ = ["Annealed", "anneal"]
 
@@ -180,13 +180,13 @@ class _Smoothed:
                 right, high = middle, here
         return 0.5 * (left + right)
 
-    def minimise(self, multipliers, floor_curvature) -> tuple[np.ndarray, np.ndarray]:
+    def minimise(self, multipliers, floor_curvature, tolerance) -> tuple[np.ndarray, np.ndarray]:
         """Return multipliers and margins at the minimum, as near as 60 steps come."""
         margins = self.band.margins(self.contrasts.T @ multipliers)
         damping = 1e-3
         for _ in range(_MAX_STEPS):
             values = self.values(self.decision(margins))
-            if self.limits.residual(multipliers, values).max(initial=0.0) <= _TOLERANCE:
+            if self.limits.residual(multipliers, values).max(initial=0.0) <= tolerance:
                 break
             hessian = self.hessian(margins)
             hessian[np.diag_indices_from(hessian)] += damping * floor_curvature
@@ -219,6 +219,7 @@ def anneal(
     temperature: float,
     n_fractional: int,
     floor_curvature: np.ndarray,
+    tolerance: float = _TOLERANCE,
 ) -> Annealed:
     """Minimise the smoothed dual at falling temperatures.
 
@@ -235,6 +236,8 @@ def anneal(
         Stop when at most so many atoms are within the half-width.
     floor_curvature : ndarray of shape (r,)
         Curvature assumed, times a small damping, where no row is near.
+    tolerance : float, default=1e-9
+        Violation of the optimality condition at which to go on to the next temperature.
 
     Returns
     -------
@@ -242,10 +245,10 @@ def anneal(
     """
     for _ in range(_MAX_TEMPERATURES):
         problem = _Smoothed(band, limits, temperature)
-        multipliers, margins = problem.minimise(multipliers, floor_curvature)
+        multipliers, margins = problem.minimise(multipliers, floor_curvature, tolerance)
         decision = problem.decision(margins)
         short = limits.residual(multipliers, problem.values(decision)).max(initial=0.0)
-        converged = bool(short <= _CONVERGED)
+        converged = bool(short <= max(_CONVERGED, 10 * tolerance))
         if not converged or np.count_nonzero((decision > 0) & (decision < 1)) <= n_fractional:
             break
         temperature /= 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._constraints import Constraints
+from fairsk.solvers._constraints import Constraints
 
 __all__ = ["check_constraints", "check_rows"]
 

@@ -1,5 +1,6 @@
 """Small helpers: sensitive features in, optional imports."""
 
+from fairsk.utils._columns import column_positions, n_columns_of, take_columns
 from fairsk.utils._groups import GroupEncoder, GroupFamily, Groups
 from fairsk.utils._optional import import_optional
 from fairsk.utils._sensitive import (
@@ -15,5 +16,8 @@ __all__ = [
     "SensitiveFeatures",
     "check_same_rows",
     "check_sensitive_features",
+    "column_positions",
     "import_optional",
+    "n_columns_of",
+    "take_columns",
 ]

@@ -1,0 +1,40 @@
+"""Where the solution of one problem ended, before it is made public."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Rule and multipliers with the bounds that certify them.
+
+    Attributes
+    ----------
+    multipliers : ndarray of shape (r,)
+    decision : ndarray of shape (n,)
+    moments : ndarray of shape (q,)
+    objective, dual_bound, gap, violation : float
+    n_rounds : int
+    infeasible : bool
+        The dual fell below what any rule can reach, so that no rule is feasible.
+    """
+
+    multipliers: np.ndarray
+    decision: np.ndarray
+    moments: np.ndarray
+    objective: float
+    dual_bound: float
+    gap: float
+    violation: float
+    n_rounds: int
+    infeasible: bool
+
+    @property
+    def loss(self) -> float:
+        """What one outcome is preferred to another by."""
+        return max(0.0, self.violation) + abs(self.gap)

@@ -172,7 +172,8 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         rest = [j for j in range(n_columns_of(X)) if j not in set(positions)]
         if not rest:
             raise ValueError("sensitive_columns leaves no column for the model.")
-        return _safe_indexing(X, rest, axis=1), features
+        inner = X if hasattr(X, "shape") else np.asarray(X)
+        return _safe_indexing(inner, rest, axis=1), features
 
     def _drops_sensitive_columns(self) -> bool:
         """Attribute-blind models do not see the sensitive columns unless asked to."""

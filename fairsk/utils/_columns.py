@@ -62,7 +62,7 @@ def column_positions(
 
 def take_columns(X: Any, positions: list[int]) -> Any:
     """Columns of X by position, in X's container; sparse ones become dense."""
-    values = _safe_indexing(X, positions, axis=1)
+    values = _safe_indexing(X if hasattr(X, "shape") else np.asarray(X), positions, axis=1)
     return values.toarray() if hasattr(values, "toarray") else values
 
 

@@ -30,7 +30,7 @@ TOLERANCES = {
     "demographic_parity": 0.1,
     "equal_opportunity": 0.12,
     "predictive_equality": 0.12,
-    "accuracy_parity": 0.03,
+    "accuracy_parity": 0.05,
     "equalized_odds": 0.15,
 }
 DISTRIBUTION = {"bias": 3.0, "class_sep": 1.0, "group_sep": 2.0, "group_imbalance": 0.4}

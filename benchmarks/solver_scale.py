@@ -23,7 +23,7 @@ from scipy import sparse
 from fairsk.solvers import solve_plug_in, solve_plug_in_path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "_reference"))
-from naive_plug_in import grid_search, whole_program  # noqa: E402
+from naive_plug_in import grid_search, whole_program
 
 TOLERANCE = 0.02
 

@@ -1,5 +1,6 @@
 """The estimator contract: sensitive features in, validated, then the method."""
 
+from fairsk.base._bracket import BracketSearch
 from fairsk.base._contract import UNSEEN, BaseFairClassifier, SensitiveFeaturesWarning
 from fairsk.base._label_constraints import (
     LabelRows,
@@ -37,6 +38,7 @@ from fairsk.base._tuning import (
 __all__ = [
     "UNSEEN",
     "BaseFairClassifier",
+    "BracketSearch",
     "JointModels",
     "JointSettings",
     "LabelRows",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
+from fairsk.base._bracket import BracketSearch
 from fairsk.base._tuning import TuningSample
 from fairsk.metrics import resample_cells
 from fairsk.notions import CellMasses, LinearConstraints, cell_masses
@@ -14,6 +17,8 @@ from fairsk.solvers import BayesRule, InfeasibleConstraintsError, RuleProblem, s
 N_RESAMPLES = 2000
 # The labelled rates move in steps of one row, so a fixed point is sought to that grain only.
 MAX_ROUNDS = 12
+# Looser bounds that are tried, to name one that can be promised.
+MAX_PROMISES = 8
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,19 @@ class LabelRows:
     values : ndarray of shape (n_rows,)
     margin : ndarray of shape (n_rows,)
         Half-width of the simultaneous confidence band; 0 without confidence.
-    excess : float
-        By how much the worst row leaves its limits, margin included.
+    excesses : ndarray of shape (2, n_multipliers)
+        How far the contrast of each multiplier is above its upper and below its lower limit,
+        margin included.
     """
 
     values: np.ndarray
     margin: np.ndarray
-    excess: float
+    excesses: np.ndarray
+
+    @property
+    def excess(self) -> float:
+        """By how much the worst row leaves its limits."""
+        return float(self.excesses.max())
 
 
 def label_rows(
@@ -75,8 +86,13 @@ def label_rows(
         )
         margin = _margins(problem, constraints, resampled, confidence)
     low, high = constraints.limits
-    excess = np.maximum(values - high, low - values) + margin
-    return LabelRows(values, margin, float(excess.max())), constraints
+    above, below, of = values - high + margin, low - values + margin, constraints.multiplier_of
+    excesses = np.full((2, constraints.n_multipliers), -np.inf)
+    two_sided, upper, lower = (constraints.sign == sign for sign in (0, 1, -1))
+    excesses[0, of[two_sided]], excesses[1, of[two_sided]] = above[two_sided], below[two_sided]
+    # Both rows of a ratio have an upper limit; they are the two sides of one contrast.
+    excesses[0, of[upper]], excesses[1, of[lower]] = above[upper], above[lower]
+    return LabelRows(values, margin, excesses), constraints
 
 
 def _is_constant(values: np.ndarray) -> bool:
@@ -86,16 +102,20 @@ def _is_constant(values: np.ndarray) -> bool:
 def _margins(
     problem: RuleProblem, constraints: LinearConstraints, resampled: CellMasses, confidence: float
 ) -> np.ndarray:
-    """Half-widths q * se such that all rows stay inside together with the given confidence."""
+    """Half-widths q * se such that all rows stay inside together with the given confidence.
+
+    A one-sided row fails upwards only. A two-sided row of value v fails on the side of v where
+    the error e exceeds q se, or on the other side, farther by 2 |v|, where -e - 2 |v| does: no
+    row fails unless one of the two exceeds q se.
+    """
     values = constraints.values(problem.notion, resampled)
-    error = values - np.nanmean(values, axis=0)
-    scale = np.nanstd(values, axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    # A one-sided row fails upwards only; a two-sided row fails either way.
-    standardised = error / scale
-    standardised = np.where(constraints.sign == 0, np.abs(standardised), standardised)
+    centre, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    near = np.where(centre < 0, -1.0, 1.0) * (values - centre)
+    far = -near - 2 * np.abs(centre)
+    worst = np.where(constraints.sign == 0, np.maximum(near, far), values - centre)
+    standardised = worst / np.where(scale > 0, scale, 1.0)
     quantile = np.nanquantile(np.nanmax(standardised, axis=1), confidence)
-    return quantile * np.nanstd(values, axis=0)
+    return quantile * scale
 
 
 def solve_on_labels(
@@ -111,9 +131,10 @@ def solve_on_labels(
     """The Bayes rule whose violation on the observed labels is within the bound.
 
     The program's constraints hold for the model's probabilities. Where these are off, the observed
-    rates are off as well; the rows of the program are moved by the difference and the program is
-    solved again, until the observed rows, plus the margin for sampling error, are within their
-    limits.
+    rates are off as well; the rows of the program are moved by the difference, and by the margin
+    for sampling error, and the program is solved again. Once one program was too loose and another
+    too tight, the search goes on between the two, until the observed rows are within their limits
+    and not by more than a row's step.
 
     Parameters
     ----------
@@ -134,43 +155,126 @@ def solve_on_labels(
     Raises
     ------
     InfeasibleConstraintsError
-        If the margin leaves no room; the message gives the smallest bound that can be promised.
+        If the margin leaves no room; the message gives a bound that can be promised.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If without a promise the best rule is outside the bound by more than a row's step.
     """
-    shift: np.ndarray | float = 0.0
-    margin: np.ndarray | float = 0.0
-    best: BayesRule | None = None
-    best_key = (np.inf, np.inf)
-    # What is promised has to hold; what is only aimed at may miss by half a row.
-    grain = row_grain(problem, sample) if confidence is None else 0.0
-    for round_number in range(MAX_ROUNDS):
-        try:
-            rule = solve_bayes_rule(
-                problem,
-                sample.joint,
-                sample.sample_weight,
-                bound,
-                shift=shift,
-                margin=margin,
-                initial=initial,
-            )
-        except InfeasibleConstraintsError as error:
-            raise _promise_error(problem, bound, confidence, error) from error
-        decision = rule.decide(sample.joint, randomize=randomize)
-        rows, constraints = label_rows(
-            problem, sample, decision, bound, confidence=confidence, random_state=random_state
+    search = _LabelSearch(problem, sample, confidence, randomize, random_state)
+    rule, missing = search.run(bound, initial)
+    if confidence is not None and missing > 0:
+        raise _promise_error(search, bound, confidence, missing)
+    if missing > search.step:
+        warnings.warn(
+            f"On the observed labels the constraints violate the bound of {bound:g} by "
+            f"{missing:.4f}, and no rule tried does better: the probabilities are too far off to "
+            f"steer by, or ties too heavy. Use a better group_estimator, calibrate the "
+            f"probabilities, or set randomize=True.",
+            ConvergenceWarning,
+            stacklevel=6,
         )
-        key = (max(rows.excess - grain, 0.0), -observed_accuracy(problem, sample, decision))
-        if best is None or key < best_key:
-            best, best_key = rule, key
-        stuck = initial is not None and np.allclose(rule.multipliers, initial, atol=1e-7)
-        if round_number and (rows.excess <= grain or stuck):
-            break
-        target = rows.values - expected_values(problem, sample, decision, constraints)
-        # Averaging damps the oscillation between two roundings of the same boundary.
-        shift = target if round_number == 0 else (np.asarray(shift) + target) / 2
-        margin, initial = rows.margin, rule.multipliers
-    assert best is not None, "the first round always leaves a rule"
-    return best
+    return rule
+
+
+class _LabelSearch:
+    """The search of `solve_on_labels`, at any bound."""
+
+    def __init__(
+        self,
+        problem: RuleProblem,
+        sample: TuningSample,
+        confidence: float | None,
+        randomize: bool,
+        random_state: int | None,
+    ) -> None:
+        self.problem = problem
+        self.sample = sample
+        self.confidence = confidence
+        self.randomize = randomize
+        self.random_state = random_state
+        self.step = 2 * row_grain(problem, sample)
+
+    def run(self, bound: float, initial: np.ndarray | None) -> tuple[BayesRule, float]:
+        """The best rule found, and by how much it misses the bound."""
+        # What is promised has to hold; what is only aimed at may miss by half a row.
+        search = BracketSearch(-self.step, self.step / 2 if self.confidence is None else 0.0)
+        # Shift and margin of every row: none, as if the probabilities were the labels'.
+        program = np.zeros((2, 1))
+        push, came_back = 0.0, False
+        best: BayesRule | None = None
+        best_key = (np.inf, np.inf)
+        for _ in range(MAX_ROUNDS):
+            try:
+                rule = self._solve(bound, program, initial)
+            except InfeasibleConstraintsError:
+                if best is None:
+                    raise
+                # Too tight to be tried: come back to the same shift without a margin first.
+                search.add_too_tight(program)
+                middle = search.between() if came_back else None
+                program = program * [[1.0], [0.0]] if middle is None else middle
+                came_back = True
+                continue
+            decision = rule.decide(self.sample.joint, randomize=self.randomize)
+            rows, constraints = self._rows(decision, bound)
+            missing = max(rows.excess - search.highest, 0.0)
+            key = (missing, -observed_accuracy(self.problem, self.sample, decision))
+            if best is None or key < best_key:
+                best, best_key = rule, key
+            if search.accepts(rows.excess) or (missing == 0 and not rule.multipliers.any()):
+                break
+            search.add(program, rows.excesses)
+            middle = search.between()
+            if middle is None:
+                shift = rows.values - expected_values(
+                    self.problem, self.sample, decision, constraints
+                )
+                if program.any():
+                    # The first correction was not enough: damp, and add half of what is missing.
+                    shift, push = (program[0] + shift) / 2, push + rows.excess / 2
+                middle = np.stack([shift, rows.margin + push])
+            program, initial = middle, rule.multipliers
+        assert best is not None, "the first round leaves a rule or an error"
+        return best, best_key[0]
+
+    def _solve(self, bound: float, program: np.ndarray, initial: np.ndarray | None) -> BayesRule:
+        return solve_bayes_rule(
+            self.problem,
+            self.sample.joint,
+            self.sample.sample_weight,
+            bound,
+            shift=program[0],
+            margin=program[1],
+            initial=initial,
+        )
+
+    def _rows(self, decision: np.ndarray, bound: float) -> tuple[LabelRows, LinearConstraints]:
+        return label_rows(
+            self.problem,
+            self.sample,
+            decision,
+            bound,
+            confidence=self.confidence,
+            random_state=self.random_state,
+        )
+
+    def nearest_promise(self, bound: float, missing: float) -> float | None:
+        """A looser bound at which the search does find a rule, rounded to three digits."""
+        sign = 1.0 if self.problem.measure == "difference" else -1.0
+        for _ in range(MAX_PROMISES):
+            bound += sign * missing
+            if not 0 < bound <= 1:
+                return None
+            unit = 10.0 ** (2 - np.floor(np.log10(bound)))
+            bound = float(sign * np.ceil(sign * bound * unit) / unit)
+            still = self.run(bound, None)[1]
+            if still == 0:
+                return bound
+            # Never by less than before: the rows of a ratio move by less than its level.
+            missing = max(missing, still)
+        return None
 
 
 def expected_values(
@@ -207,18 +311,18 @@ def observed_violation(problem: RuleProblem, sample: TuningSample, decision: np.
 
 
 def _promise_error(
-    problem: RuleProblem, bound: float, confidence: float | None, error: InfeasibleConstraintsError
+    search: _LabelSearch, bound: float, confidence: float, missing: float
 ) -> InfeasibleConstraintsError:
-    relaxation = error.smallest_relaxation
-    what = "tolerance" if problem.measure == "difference" else "ratio_bound"
-    smallest = (
-        f"The smallest {what} that it can promise is about {bound + relaxation:.3g}."
-        if problem.measure == "difference"
-        else f"The constraint rows would have to be relaxed by {relaxation:.3g}."
-    )
+    difference = search.problem.measure == "difference"
+    what = "tolerance" if difference else "ratio_bound"
+    nearest = search.nearest_promise(bound, missing)
+    advice = ""
+    if nearest is not None:
+        advice = f"The {'smallest' if difference else 'largest'} {what} found that it can promise "
+        advice += f"is {nearest:.3g}. "
     return InfeasibleConstraintsError(
         f"{what}={bound:g} cannot be promised with confidence={confidence}: the sampling error of "
-        f"the smallest groups is larger. {smallest} Use more data, merge small groups, or lower "
-        f"the confidence.",
-        relaxation,
+        f"the smallest groups is larger. {advice}Use more data, merge small groups, or lower the "
+        f"confidence.",
+        missing,
     )

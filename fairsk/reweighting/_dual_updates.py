@@ -10,8 +10,10 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from fairsk.base import (
+    BracketSearch,
     JointSettings,
     RuleSettings,
+    TuningSample,
     choose_rule,
     expected_values,
     fit_model,
@@ -23,7 +25,12 @@ from fairsk.base import (
     tuning_rows,
     tuning_splits,
 )
-from fairsk.solvers import RuleProblem, solve_bayes_rule
+from fairsk.solvers import (
+    BayesRule,
+    InfeasibleConstraintsError,
+    RuleProblem,
+    solve_bayes_rule,
+)
 from fairsk.utils import Groups
 
 
@@ -105,6 +112,8 @@ class DualUpdater:
     The classifier trained with the plug-in rule's multipliers is not the plug-in rule: it has its
     own violation. Each round trains it out of fold, moves the program's rows by the difference
     between its observed values and those that the program expected, and solves the program again.
+    Once one round was outside the bound and another farther inside than it has to be, the rounds
+    that follow lie between the two.
 
     Parameters
     ----------
@@ -126,13 +135,13 @@ class DualUpdater:
         sample, _ = make_tuning_sample(self.joint, X, y, groups, sample_weight, refit=False)
         problem, bound = self.rule.problem(groups), self.rule.bound
         rule = choose_rule(self.rule, sample)
+        multipliers = rule.multipliers
         history: list[DualUpdate] = []
         shift: np.ndarray | None = None
         grain = 2 * row_grain(problem, sample)
+        search = BracketSearch(-grain, grain)
         for _ in range(self.max_updates + 1):
-            decision = self._out_of_fold(
-                rule.multipliers, splits, X, y, groups, sample_weight, problem
-            )
+            decision = self._out_of_fold(multipliers, splits, X, y, groups, sample_weight, problem)
             rows, constraints = label_rows(
                 problem,
                 sample,
@@ -143,31 +152,60 @@ class DualUpdater:
             )
             history.append(
                 DualUpdate(
-                    rule.multipliers,
+                    multipliers,
                     observed_violation(problem, sample, decision),
                     rows.excess,
                     observed_accuracy(problem, sample, decision),
                     grain,
                 )
             )
-            unconstrained = not np.any(rule.multipliers)
-            if rows.excess <= grain and (rows.excess >= -grain or unconstrained):
+            unconstrained = rows.excess <= grain and not np.any(multipliers)
+            if search.accepts(rows.excess) or unconstrained:
                 break
-            expected = expected_values(
+            search.add(multipliers, rows.excesses)
+            between = search.between()
+            if between is not None:
+                multipliers = between
+                continue
+            target = rows.values - expected_values(
                 problem, sample, rule.decide(sample.joint, randomize=True), constraints
             )
-            target = rows.values - expected
-            shift = target if shift is None else (shift + target) / 2
-            rule = solve_bayes_rule(
-                problem,
-                sample.joint,
-                sample.sample_weight,
-                bound,
-                shift=shift,
-                margin=rows.margin,
-                initial=rule.multipliers,
-            )
+            moved = self._move(problem, sample, rule, shift, target, rows.margin)
+            if moved is None:
+                break
+            rule, shift = moved
+            multipliers = rule.multipliers
         return history
+
+    def _move(
+        self,
+        problem: RuleProblem,
+        sample: TuningSample,
+        rule: BayesRule,
+        shift: np.ndarray | None,
+        target: np.ndarray,
+        margin: np.ndarray,
+    ) -> tuple[BayesRule, np.ndarray] | None:
+        """The rule of rows moved to `target`, or as far as rules exist; None where none does."""
+        # Averaging damps: a model's response to the multipliers steepens on the way.
+        target = target if shift is None else (shift + target) / 2
+        start = np.zeros_like(target) if shift is None else shift
+        for share in (1.0, 0.5, 0.25):
+            attempt = start + share * (target - start)
+            try:
+                moved = solve_bayes_rule(
+                    problem,
+                    sample.joint,
+                    sample.sample_weight,
+                    self.rule.bound,
+                    shift=attempt,
+                    margin=share * margin,
+                    initial=rule.multipliers,
+                )
+            except InfeasibleConstraintsError:
+                continue
+            return moved, attempt
+        return None
 
     def _out_of_fold(
         self,

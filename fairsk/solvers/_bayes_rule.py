@@ -78,11 +78,13 @@ class BayesRule:
     multiplier_names : tuple of str
     tie_keys : ndarray of shape (n_ties, n_values)
         Rows (as `JointProbabilities.keys` shows them) on the boundary in the fit sample.
-    tie_probabilities : ndarray of shape (n_ties,)
-        Probability with which the randomised rule selects each.
-    tie_thresholds : ndarray of shape (n_ties,)
-        The deterministic rule selects a tied row whose posterior is above its key's threshold;
-        -inf or inf where the key is a single atom.
+    tie_splits : ndarray of shape (n_ties,)
+        A posterior that divides the rows of a key in two; -inf where the key is a single atom.
+    tie_probabilities : ndarray of shape (n_ties, 2)
+        Probability with which the randomised rule selects the rows up to the split, and above.
+    tie_windows : ndarray of shape (n_ties, 2)
+        The deterministic rule selects a tied row whose posterior is above the first value and up
+        to the second; all rows or none where the key is a single atom.
     coarse_ties : bool
         Whether so many different rows are tied that they are keyed by their groups alone: to
         remember them one by one would be to memorise the sample.
@@ -101,8 +103,9 @@ class BayesRule:
     multipliers: np.ndarray
     multiplier_names: tuple[str, ...]
     tie_keys: np.ndarray
+    tie_splits: np.ndarray
     tie_probabilities: np.ndarray
-    tie_thresholds: np.ndarray
+    tie_windows: np.ndarray
     coarse_ties: bool
     gap: float
     expected_accuracy: float
@@ -122,10 +125,13 @@ class BayesRule:
             distance, nearest = cKDTree(self.tie_keys).query(keys, distance_upper_bound=1e-9)
             same = np.isfinite(distance)
             tied, nearest = tied[same], nearest[same]
+            posterior = joint.posterior[tied]
             if randomize:
-                selected[tied] = self.tie_probabilities[nearest]
+                above = (posterior > self.tie_splits[nearest]).astype(int)
+                selected[tied] = self.tie_probabilities[nearest, above]
             else:
-                selected[tied] = joint.posterior[tied] > self.tie_thresholds[nearest]
+                low, high = self.tie_windows[nearest].T
+                selected[tied] = (low < posterior) & (posterior <= high)
         return selected
 
 
@@ -152,8 +158,9 @@ def rule_from_multipliers(
         multipliers=multipliers,
         multiplier_names=constraints.multiplier_names,
         tie_keys=np.zeros((0, 1)),
-        tie_probabilities=np.zeros(0),
-        tie_thresholds=np.zeros(0),
+        tie_splits=np.zeros(0),
+        tie_probabilities=np.zeros((0, 2)),
+        tie_windows=np.zeros((0, 2)),
         coarse_ties=False,
         gap=float("nan"),
         expected_accuracy=float("nan"),
@@ -208,15 +215,17 @@ def solve_bayes_rule(
             initial_multipliers=start,
         )
 
-    cost, solution = problem.cost, solve(problem.cost)
-    rule = _rule(problem, constraints, joint, solution, cost)
+    solution = solve(problem.cost)
+    rule = _rule(problem, constraints, joint, solution, problem.cost)
     if _is_degenerate(rule, constraints):
         cost = problem.cost + COST_PERTURBATION
-        solution = solve(cost)
-        rule = _rule(problem, constraints, joint, solution, cost)
-    if _is_degenerate(rule, constraints):
-        rule = _coarsen_ties(rule, joint, weight, solution)
-        return _with_figures(rule, problem, joint, weight, total, rule.decide(joint))
+        other = solve(cost)
+        moved = _rule(problem, constraints, joint, other, cost)
+        if _is_degenerate(moved, constraints):
+            rule = _coarsen_ties(rule, joint, weight, solution)
+            decision = rule.decide(joint, randomize=True)
+            return _with_figures(rule, problem, joint, weight, total, decision)
+        rule, solution = moved, other
     rule = _round_ties(rule, joint, weight, solution, constraints, lower - shift, upper - shift)
     return _with_figures(rule, problem, joint, weight, total, solution.decision)
 
@@ -236,8 +245,9 @@ def _rule(
         multipliers=signed,
         multiplier_names=constraints.multiplier_names,
         tie_keys=np.zeros((0, 1)),
-        tie_probabilities=np.zeros(0),
-        tie_thresholds=np.zeros(0),
+        tie_splits=np.zeros(0),
+        tie_probabilities=np.zeros((0, 2)),
+        tie_windows=np.zeros((0, 2)),
         coarse_ties=False,
         gap=solution.gap,
         expected_accuracy=float("nan"),
@@ -251,50 +261,93 @@ def _rule(
     return replace(
         bare,
         tie_keys=keys,
-        tie_probabilities=probability,
-        tie_thresholds=_as_thresholds(probability.round()),
+        tie_splits=np.full(len(keys), -np.inf),
+        tie_probabilities=np.column_stack([probability, probability]),
+        tie_windows=_whole_or_none(probability.round()),
     )
 
 
-def _as_thresholds(decision: np.ndarray) -> np.ndarray:
-    """Thresholds on the posterior that decide single atoms as given."""
-    return np.where(decision > 0.5, -np.inf, np.inf)
+def _whole_or_none(decision: np.ndarray) -> np.ndarray:
+    """Windows of the posterior that decide single atoms as given."""
+    return np.column_stack(
+        [np.where(decision > 0.5, -np.inf, np.inf), np.full(len(decision), np.inf)]
+    )
 
 
 def _coarsen_ties(
     rule: BayesRule, joint: JointProbabilities, weight: np.ndarray, solution: PlugInSolution
 ) -> BayesRule:
-    """Key whole tied groups by the group: a share to select at random, or the top of it.
+    """Key whole tied groups by the group, and decide them by a few numbers each.
 
-    The program leaves open which of the tied rows are selected. The same probability for all of
-    them is the randomised rule, a threshold on the posterior that selects the same share is the
-    deterministic one. Constraints on several rates at once may then be missed; the figures of the
-    rule say so.
+    The program leaves open which of the tied rows are selected, as long as it is the same mass of
+    either label, which is all that constraints and objective depend on. Two probabilities, below
+    and above a split of the posterior, keep both masses up to a row; so does, for the
+    deterministic rule, a window of the posterior.
     """
-    tied = np.flatnonzero(np.abs(rule.scores(joint)) <= TIE_TOLERANCE)
+    tied = np.flatnonzero((np.abs(rule.scores(joint)) <= TIE_TOLERANCE) & (weight > 0))
     keys, place = np.unique(joint.keys(tied, coarse=True), axis=0, return_inverse=True)
-    place = place.ravel()
-    mass = np.bincount(place, weight[tied], len(keys))
-    share = np.bincount(place, weight[tied] * solution.decision[tied], len(keys)) / mass
-    thresholds = np.empty(len(keys))
+    splits, probabilities, windows = [], [], []
     for k in range(len(keys)):
-        rows = tied[place == k]
-        order = np.argsort(joint.posterior[rows])
-        below = np.cumsum(weight[rows][order]) / mass[k]
-        last_left_out = np.searchsorted(below, 1 - share[k], side="right") - 1
-        thresholds[k] = joint.posterior[rows][order][last_left_out] if last_left_out >= 0 else -1.0
+        rows = tied[place.ravel() == k]
+        rows = rows[np.argsort(joint.posterior[rows], kind="stable")]
+        sample = joint.posterior[rows], weight[rows], solution.decision[rows]
+        split, pair = _split(*sample)
+        splits.append(split)
+        probabilities.append(pair)
+        windows.append(_window(*sample))
     return replace(
-        rule, tie_keys=keys, tie_probabilities=share, tie_thresholds=thresholds, coarse_ties=True
+        rule,
+        tie_keys=keys,
+        tie_splits=np.array(splits),
+        tie_probabilities=np.array(probabilities),
+        tie_windows=np.array(windows),
+        coarse_ties=True,
     )
+
+
+def _split(
+    eta: np.ndarray, weight: np.ndarray, decision: np.ndarray
+) -> tuple[float, tuple[float, float]]:
+    """A split of sorted posteriors and probabilities below and above it, masses kept."""
+    mass, positive = weight @ decision, (weight * eta) @ decision
+    total, total_positive = weight.sum(), weight @ eta
+    # Mass of the rows above each candidate, which lies between different posteriors.
+    last = np.flatnonzero(np.diff(eta) > 0)
+    if not len(last):
+        return -np.inf, (mass / total, mass / total)
+    above = total - np.cumsum(weight)[last]
+    above_positive = total_positive - np.cumsum(weight * eta)[last]
+    # low * total + (high - low) * above = mass, and the same for the positives.
+    determinant = total * above_positive - total_positive * above
+    low = (mass * above_positive - positive * above) / determinant
+    high = low + (total * positive - total_positive * mass) / determinant
+    outside = np.maximum(np.maximum(-low, low - 1), np.maximum(-high, high - 1)).clip(1e-12)
+    # Of the splits whose probabilities are in [0, 1], the one nearest to a plain threshold.
+    best = np.lexsort([np.abs(above - mass), outside])[0]
+    return float(eta[last[best]]), (float(low[best].clip(0, 1)), float(high[best].clip(0, 1)))
+
+
+def _window(eta: np.ndarray, weight: np.ndarray, decision: np.ndarray) -> tuple[float, float]:
+    """A window of sorted posteriors with the selected masses, as nearly as rows allow."""
+    mass, positive = weight @ decision, (weight * eta) @ decision
+    ends = np.append(0.0, np.cumsum(weight))
+    sums = np.append(0.0, np.cumsum(weight * eta))
+    starts = np.flatnonzero(ends + mass <= ends[-1] * (1 + 1e-12))
+    found = np.interp(ends[starts] + mass, ends, sums) - sums[starts]
+    start = starts[np.abs(found - positive).argmin()]
+    stop = int(np.abs(ends - ends[start] - mass).argmin())
+    if stop <= start:
+        return np.inf, np.inf
+    return (float(eta[start - 1]) if start else -np.inf), float(eta[stop - 1])
 
 
 def _is_degenerate(rule: BayesRule, constraints: LinearConstraints) -> bool:
     """Whether many different rows sit on the boundary, so that it decides nothing.
 
     Accuracy parity at cost 1/2 does this: a binding constraint makes the score of a whole group
-    zero whatever the posterior.
+    zero whatever the posterior; so does equalized odds, with two multipliers a group.
     """
-    return len(rule.tie_keys) > 4 * len(constraints.lower) + 16
+    return len(rule.tie_keys) > 4 * min(constraints.contrasts.shape) + 16
 
 
 def _round_ties(
@@ -307,7 +360,8 @@ def _round_ties(
     upper: np.ndarray,
 ) -> BayesRule:
     """Decide each tied atom so that the deterministic rule violates the bounds least."""
-    fractional = (rule.tie_probabilities > 0) & (rule.tie_probabilities < 1)
+    chance = rule.tie_probabilities[:, 1]
+    fractional = (chance > 0) & (chance < 1)
     if not fractional.any():
         return rule
     rows = np.flatnonzero((solution.decision > 0) & (solution.decision < 1))
@@ -316,7 +370,7 @@ def _round_ties(
     values = joint.take(rows).basis(constraints.coefficients) @ constraints.contrasts.T
     effect = np.zeros((n_atoms, len(lower)))
     np.add.at(effect, atom, np.asarray(values) * weight[rows, None])
-    probability = rule.tie_probabilities[fractional]
+    probability = chance[fractional]
     fixed = constraints.contrasts @ solution.moments - probability @ effect
     gain = np.bincount(atom, weight[rows] * (joint.posterior[rows] - rule.cost), n_atoms)
 
@@ -326,9 +380,9 @@ def _round_ties(
         return (round(float(outside), 12), -float(decision @ gain))
 
     best = _search_roundings(probability, badness)
-    decisions = rule.tie_probabilities.round()
+    decisions = chance.round()
     decisions[fractional] = best
-    return replace(rule, tie_thresholds=_as_thresholds(decisions))
+    return replace(rule, tie_windows=_whole_or_none(decisions))
 
 
 def _search_roundings(probability: np.ndarray, badness: Callable) -> np.ndarray:

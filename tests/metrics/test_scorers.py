@@ -166,7 +166,8 @@ def test_groups_read_from_columns_of_X(data, kind):
         scorer = make_fairness_scorer("equalized_odds", sensitive_columns=columns)
         assert scorer(model, make(), y) == pytest.approx(expected)
     missing = "race" if named else 7
-    with pytest.raises(ValueError, match=f"sensitive_columns has {missing!r}, (but X has 2|which is not a)"):
+    message = f"sensitive_columns has {missing!r}, (but X has 2|which is not a)"
+    with pytest.raises(ValueError, match=message):
         make_fairness_scorer("equalized_odds", sensitive_columns=[missing])(model, make(), y)
 
 

@@ -137,7 +137,8 @@ def main() -> None:
     options = parser.parse_args()
     start = time.process_time()
     print(
-        f"{'rule':6s} {'notion':20s} {'groups':>6s} {'tolerance':>9s} {'confidence':>10s} {'n':>6s} "
+        f"{'rule':6s} {'notion':20s} {'groups':>6s} {'tolerance':>9s} "
+        f"{'confidence':>10s} {'n':>6s} "
         f"{'coverage':>9s} {'(se)':>7s} {'violation':>10s} {'price':>8s} {'refused':>8s}"
     )
     for n_groups in options.groups:

@@ -238,7 +238,7 @@ class Driver:
             moments=moments,
             objective=objective,
             dual_bound=float(dual),
-            gap=float(dual - objective) / max(abs(dual), self.unit),
+            gap=float(dual - objective) / (max(abs(dual), self.unit) or 1.0),
             violation=limits.violation(moments),
             n_rounds=n_rounds,
             infeasible=bool(dual < self.worst_value - 1e-9 * self.unit),

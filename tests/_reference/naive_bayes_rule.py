@@ -150,9 +150,7 @@ def best_on_grid(
     n_multipliers = len(list(comparisons(notion, families, contrast)))
     best = None
     for multipliers in product(grid, repeat=n_multipliers):
-        z = margin(
-            notion, eta, cells, p, families, cost, measure, contrast, bound, multipliers
-        )
+        z = margin(notion, eta, cells, p, families, cost, measure, contrast, bound, multipliers)
         decision = (z > 0).astype(float)
         worst = violation(notion, cells, weight, decision, families, measure, contrast)
         if worst <= bound + slack if measure == "difference" else worst >= bound - slack:
@@ -167,6 +165,7 @@ def best_thresholds(notion, eta, cells, weight, group, cost, bound):
     choices = [np.append(np.unique(eta[group == a]), -1.0) for a in (0, 1)]
     for low, high in product(*choices):
         decision = (eta > np.where(group == 0, low, high)).astype(float)
-        if violation(notion, cells, weight, decision, [[0, 1]], "difference", "population") <= bound:
+        worst = violation(notion, cells, weight, decision, [[0, 1]], "difference", "population")
+        if worst <= bound:
             best = max(best, weight @ (decision * (eta - cost)))
     return best

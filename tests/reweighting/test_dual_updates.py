@@ -52,9 +52,7 @@ def test_costs_are_the_theorem_of_one_labelled_row(notion, measure, contrast, gr
     for i, codes in enumerate(groups.flat_codes()):
         cells[i, y[i], codes] = 1.0
     masses = naive_masses(cells, weight / weight.sum())
-    value = margin(
-        notion, y, cells, masses, families, cost, measure, contrast, bound, multipliers
-    )
+    value = margin(notion, y, cells, masses, families, cost, measure, contrast, bound, multipliers)
     # Rounding of sums of a dozen products.
     assert_allclose(found, 2 * np.abs(value) * weight, atol=1e-12)
     assert_array_equal(target, (value > 0).astype(int))
@@ -67,7 +65,12 @@ def test_expected_value_is_the_margin_of_the_bayes_rule():
     )
     groups = GroupEncoder().fit_transform(data.sensitive_features)
     problem = RuleProblem(
-        get_notion("demographic_parity"), groups.family_of, "difference", "population", 0.5, ("a", "b")
+        get_notion("demographic_parity"),
+        groups.family_of,
+        "difference",
+        "population",
+        0.5,
+        ("a", "b"),
     )
     multipliers = np.array([0.3, -0.2])
     target, weight = fair_costs(problem, 0.1, multipliers, data.target, groups, None)

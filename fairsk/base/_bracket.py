@@ -42,9 +42,13 @@ class BracketSearch:
         self._violated: np.ndarray | None = None
         self._last_was_loose: bool | None = None
 
-    def accepts(self, excess: float) -> bool:
-        """Whether a worst excess is good enough."""
-        return self.lowest <= excess <= self.highest
+    def accepts(self, excesses: np.ndarray) -> bool:
+        """Whether a point of these excesses, as in `add`, is good enough.
+
+        One that has gone so far that the opposite limit is what it is near to is not.
+        """
+        near = excesses >= self.lowest
+        return bool(excesses.max() <= self.highest and (near & ~self._overshot(excesses)).any())
 
     def add(self, point: np.ndarray, excesses: np.ndarray) -> None:
         """Note a point that is not good enough; it replaces the end that it is like.
@@ -56,14 +60,18 @@ class BracketSearch:
             Above the upper limits and below the lower ones.
         """
         violated = excesses > self.highest
-        worst = float(excesses.max())
-        if violated.any() and self._violated is not None:
-            overshot = self._violated[::-1] & ~self._violated
-            if not (violated & ~overshot).any():
-                worst, violated = float(excesses[self._violated].max()), np.zeros_like(violated)
-        if violated.any():
+        if (violated & ~self._overshot(excesses)).any():
             self._violated = violated
-        self._keep(point, worst - self._aim, bool(violated.any()))
+            self._keep(point, float(excesses.max()) - self._aim, True)
+        else:
+            watched = excesses if self._violated is None else excesses[self._violated]
+            self._keep(point, float(watched.max()) - self._aim, False)
+
+    def _overshot(self, excesses: np.ndarray) -> np.ndarray:
+        """Limits that are opposite to those the loose end violates."""
+        if self._violated is None:
+            return np.zeros(excesses.shape, dtype=bool)
+        return self._violated[::-1] & ~self._violated
 
     def add_too_tight(self, point: np.ndarray) -> None:
         """Note a point so tight that it could not be tried."""

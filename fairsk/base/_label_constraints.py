@@ -223,7 +223,7 @@ class _LabelSearch:
             key = (missing, -observed_accuracy(self.problem, self.sample, decision))
             if best is None or key < best_key:
                 best, best_key = rule, key
-            if search.accepts(rows.excess) or (missing == 0 and not rule.multipliers.any()):
+            if search.accepts(rows.excesses) or (missing == 0 and not rule.multipliers.any()):
                 break
             search.add(program, rows.excesses)
             middle = search.between()

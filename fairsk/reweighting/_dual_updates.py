@@ -138,6 +138,7 @@ class DualUpdater:
         multipliers = rule.multipliers
         history: list[DualUpdate] = []
         shift: np.ndarray | None = None
+        push = 0.0
         grain = 2 * row_grain(problem, sample)
         search = BracketSearch(-grain, grain)
         for _ in range(self.max_updates + 1):
@@ -160,7 +161,7 @@ class DualUpdater:
                 )
             )
             unconstrained = rows.excess <= grain and not np.any(multipliers)
-            if search.accepts(rows.excess) or unconstrained:
+            if search.accepts(rows.excesses) or unconstrained:
                 break
             search.add(multipliers, rows.excesses)
             between = search.between()
@@ -170,7 +171,10 @@ class DualUpdater:
             target = rows.values - expected_values(
                 problem, sample, rule.decide(sample.joint, randomize=True), constraints
             )
-            moved = self._move(problem, sample, rule, shift, target, rows.margin)
+            if len(history) > 2:
+                # Two moves were not enough: half of what is missing is added on top.
+                push += rows.excess / 2
+            moved = self._move(problem, sample, rule, shift, target, rows.margin + push)
             if moved is None:
                 break
             rule, shift = moved

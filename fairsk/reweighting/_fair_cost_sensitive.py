@@ -84,12 +84,16 @@ class FairCostSensitiveClassifier(BaseFairClassifier):
 
     Examples
     --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
     >>> from fairsk import FairCostSensitiveClassifier
     >>> from fairsk.datasets import load_compas
     >>> X, y, A = load_compas(return_X_y=True)
-    >>> model = FairCostSensitiveClassifier(tolerance=0.05, random_state=0)
+    >>> base = make_pipeline(StandardScaler(), LogisticRegression())
+    >>> model = FairCostSensitiveClassifier(base, tolerance=0.05, random_state=0)
     >>> model = model.fit(X, y, sensitive_features=A[:, :1])
-    >>> bool(model.history_[0].violation < 0.1)
+    >>> min(update.violation for update in model.history_) < 0.06
     True
     >>> model.predict(X[:3]).shape
     (3,)
@@ -200,9 +204,11 @@ class FairCostSensitiveClassifier(BaseFairClassifier):
 
     def _warn_of_excess(self, best: DualUpdate) -> None:
         if best.excess > best.grain:
+            level, bound = self.confidence, self._rule_settings().bound
+            margin = "" if level is None else f" with the margin for confidence={level:g}"
             warnings.warn(
                 f"The best of {len(self.history_)} rounds has a violation of {best.violation:.4f} "
-                f"out of fold, beyond the bound of {self._rule_settings().bound:g}. Allow more "
+                f"out of fold, which{margin} is beyond the bound of {bound:g}. Allow more "
                 f"max_updates, a more flexible estimator, or use BayesOptimalFairPostProcessor.",
                 ConvergenceWarning,
                 stacklevel=4,

@@ -131,10 +131,14 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
 
     Examples
     --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
     >>> from fairsk import BayesOptimalFairPostProcessor
     >>> from fairsk.datasets import load_compas
     >>> X, y, A = load_compas(return_X_y=True)
-    >>> model = BayesOptimalFairPostProcessor(tolerance=0.02, random_state=0)
+    >>> base = make_pipeline(StandardScaler(), LogisticRegression())
+    >>> model = BayesOptimalFairPostProcessor(base, tolerance=0.02, random_state=0)
     >>> model = model.fit(X, y, sensitive_features=A)
     >>> bool(model.certificate_.observed_violation < 0.025)
     True

@@ -91,9 +91,9 @@ class FairCostSensitiveClassifier(BaseFairClassifier):
     >>> from fairsk.datasets import load_compas
     >>> X, y, A = load_compas(return_X_y=True)
     >>> base = make_pipeline(StandardScaler(), LogisticRegression())
-    >>> model = FairCostSensitiveClassifier(base, tolerance=0.05, random_state=0)
+    >>> model = FairCostSensitiveClassifier(base, tolerance=0.1, random_state=0)
     >>> model = model.fit(X, y, sensitive_features=A[:, :1])
-    >>> min(update.violation for update in model.history_) < 0.06
+    >>> bool(min(update.violation for update in model.history_) < 0.11)
     True
     >>> model.predict(X[:3]).shape
     (3,)

@@ -29,10 +29,21 @@ def test_converges_on_a_monotone_response(power, overshoot):
         point = search.between()
         assert 0 < point[0] < 1
         excesses = two_sided(response(point[0]))
-        if search.accepts(excesses.max()):
+        if search.accepts(excesses):
             break
         search.add(point, excesses)
     assert 0.095 <= response(point[0]) <= 0.1
+
+
+def test_opposite_limit_is_not_accepted():
+    search = BracketSearch(-0.01, 0.0)
+    assert search.accepts(two_sided(-0.095))
+    search.add(np.zeros(1), two_sided(0.5))
+    assert search.accepts(two_sided(0.095))
+    # As near to a limit, but past parity: it has paid for a correction that was not asked for.
+    assert not search.accepts(two_sided(-0.095))
+    search.add(np.ones(1), two_sided(-0.095))
+    assert_allclose(search.between(), 0.405 / 0.595)  # from 0.5 to 0.095, the middle aimed at
 
 
 def test_one_end_alone_proposes_nothing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -14,7 +15,7 @@ _COLUMNS = ("estimate", "standard_error", "lower", "upper", "count")
 
 
 @dataclass(frozen=True)
-class _IntervalTable:
+class _IntervalTable(ABC):
     """Estimates with intervals by rate and group."""
 
     rate_names: tuple[str, ...]
@@ -60,8 +61,9 @@ class _IntervalTable:
             for a, group in enumerate(self.group_labels)
         ]
 
+    @abstractmethod
     def _title(self) -> str:
-        raise NotImplementedError
+        """Line above the table."""
 
     def _notes(self) -> list[str]:
         """Lines below the table."""

@@ -8,6 +8,7 @@ KeyError for any other callable, is then the objective's score.
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from scipy.stats import t as student_t
 from fairsk.model_selection._pareto import as_violation, chord_gain, split_scores, standard_error
 
 
-class RefitRule:
+class RefitRule(ABC):
     """Orders the candidates of a search; calling it gives the index of the best.
 
     Parameters
@@ -51,11 +52,14 @@ class RefitRule:
         gains, losses = self._scores(cv_results)
         return self._order(gains, losses)
 
-    def check_chosen(self, cv_results: Mapping[str, Any], index: int) -> None:
+    def check_chosen(  # noqa: B027 - a hook: most rules have nothing to check
+        self, cv_results: Mapping[str, Any], index: int
+    ) -> None:
         """Warn or raise if the chosen candidate does not keep what was asked; here nothing is."""
 
+    @abstractmethod
     def _order(self, gains: np.ndarray, losses: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Candidates from best to worst."""
 
     def _scores(self, cv_results: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """Objectives and violations, of shape (n_candidates, n_splits)."""

@@ -226,6 +226,13 @@ class Driver:
             decision = (band.margins(after.prices) > 0).astype(np.float64)
         return self._outcome(band, sweep, decision, after, problem, multipliers, 1)
 
+    def _relative_gap(self, dual: float, objective: float) -> float:
+        """Duality gap over the size of the objective; infinite as long as there is no bound."""
+        if not np.isfinite(dual):
+            return np.inf
+        # A problem whose scores are all zero has no size of its own.
+        return (dual - objective) / (max(abs(dual), self.unit) or 1.0)
+
     def _outcome(self, band, before, decision, sweep, problem, multipliers, n_rounds) -> Outcome:
         limits, multipliers = problem.limits, multipliers / problem.scale
         dual = sweep.value - sweep.moments @ sweep.prices + limits.support(multipliers)
@@ -238,7 +245,7 @@ class Driver:
             moments=moments,
             objective=objective,
             dual_bound=float(dual),
-            gap=float(dual - objective) / (max(abs(dual), self.unit) or 1.0),
+            gap=self._relative_gap(float(dual), objective),
             violation=limits.violation(moments),
             n_rounds=n_rounds,
             infeasible=bool(dual < self.worst_value - 1e-9 * self.unit),

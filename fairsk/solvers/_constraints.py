@@ -33,6 +33,14 @@ class Constraints:
         """Return the price of each moment, ``contrasts.T @ multipliers``."""
         return self.contrasts.T @ multipliers
 
+    def admissible(self, multipliers: np.ndarray) -> np.ndarray:
+        """Return the multipliers without those that price a bound that is not there.
+
+        A rounding error of the wrong sign on a one-sided row would make the dual infinite.
+        """
+        multipliers = np.where(np.isneginf(self.lower), np.maximum(multipliers, 0), multipliers)
+        return np.where(np.isposinf(self.upper), np.minimum(multipliers, 0), multipliers)
+
     def support(self, multipliers: np.ndarray) -> float:
         """Return the support function of the box of bounds."""
         return support(multipliers, self.lower, self.upper)

@@ -60,7 +60,7 @@ def _vertex(
         return None
     found = result.x[: len(gain)]
     found = np.where(found < _SNAP, 0.0, np.where(found > 1 - _SNAP, 1.0, found))
-    return found, -result.eqlin.marginals * spread / size
+    return found, limits.admissible(-result.eqlin.marginals * spread / size)
 
 
 def _thin_out(

@@ -50,7 +50,7 @@ def test_the_main_job():
         from sklearn.linear_model import LogisticRegression
 
         X, y, A = load_compas(return_X_y=True)
-        X, y, A = X[::4], y[::4], A[::4, 0]
+        X, y, A = ((X - X.mean(0)) / X.std(0))[::4], y[::4], A[::4, 0]
         lr = LogisticRegression(max_iter=1000)
         post = BayesOptimalFairPostProcessor(lr, cv=2, random_state=0)
         with config_context(enable_metadata_routing=True):
@@ -61,7 +61,8 @@ def test_the_main_job():
                 refit=best_within_tolerance(0.3, objective="accuracy", violation="parity"),
             ).fit(X, y, sensitive_features=A)
         print(search.best_estimator_.certificate_)
-        trained = FairCostSensitiveClassifier(lr, cv=2, max_updates=0, tolerance=0.3).fit(
+        trained = FairCostSensitiveClassifier(
+            lr, cv=2, max_updates=0, tolerance=0.3, random_state=0).fit(
             X, y, sensitive_features=A)
         print(group_rates(y, trained.predict(X), sensitive_features=A))
         """

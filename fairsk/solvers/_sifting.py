@@ -18,7 +18,64 @@ from fairsk.solvers._rows import Band
 __all__ = ["exact_on_band"]
 
 _SNAP = 1e-10
+_TIGHT = 1e-10
 _MAX_PROGRAMS = 40
+# Residuals up to this are HiGHS's to leave and ours to remove; larger ones are a program
+# that was not solved.
+_ROUNDING = 1e-6
+_EXACT = 1e-13
+_MAX_POLISH = 3
+# Margins, in spreads of the scores, that are zero but for rounding.
+_TIED = 1e-12
+
+
+class _Program:
+    """A linear program over a few atoms, scaled so that HiGHS's tolerances are small in it.
+
+    Its tolerances are absolute: weights are brought to 1 and each row's largest entry to 1,
+    so that 1e-10 is small everywhere.
+    """
+
+    def __init__(self, band: Band, chosen: np.ndarray, limits: Constraints):
+        weights = band.weights[chosen]
+        self.unit = weights.mean()
+        self.weights = weights / self.unit
+        rows = (band.basis[chosen] @ limits.contrasts.T) * self.weights[:, None]
+        self.size = np.abs(rows).max(axis=0)
+        self.size[self.size == 0] = 1.0
+        eye = sparse.eye_array(len(self.size))
+        # Columns: the decisions, the value of each row, and what it misses its bounds by.
+        columns = [sparse.csr_array((rows / self.size).T), -eye, eye, -eye]
+        self.matrix = sparse.hstack(columns, format="csc")
+
+    def solve(self, gain, low, high, lower, upper):
+        """Maximise the gain of decisions in [low, high] whose values are in [lower, upper].
+
+        Returns the decisions and the prices of the rows, in units of the scaled program, or
+        None when HiGHS finds no optimum.
+        """
+        n_atoms, n_rows = len(gain), len(self.size)
+        penalty = 1e4 * max(1.0, np.abs(gain).max(initial=0.0))
+        cost = np.concatenate([-gain, np.zeros(n_rows), np.full(2 * n_rows, penalty)])
+        bounds = np.zeros((len(cost), 2))
+        bounds[:, 1] = np.inf
+        bounds[:n_atoms] = np.column_stack([low, high])
+        value = slice(n_atoms, n_atoms + n_rows)
+        bounds[value] = np.column_stack([lower, upper]) / (self.unit * self.size)[:, None]
+        tight = dict.fromkeys(
+            ["primal_feasibility_tolerance", "dual_feasibility_tolerance"], _TIGHT
+        )
+        result = optimize.linprog(
+            cost,
+            A_eq=self.matrix,
+            b_eq=np.zeros(n_rows),
+            bounds=bounds,
+            method="highs-ds",
+            options=tight,
+        )
+        if result.status != 0:
+            return None
+        return result.x[:n_atoms], -result.eqlin.marginals
 
 
 def _vertex(
@@ -32,35 +89,17 @@ def _vertex(
     others = decision.copy()
     others[chosen] = 0.0
     held = limits.contrasts @ band.total_moments(others)
-    # HiGHS's tolerances are absolute: weights are brought to 1, each row's largest
-    # entry to 1 and the scores to their spread, so that 1e-10 is small everywhere.
-    weights = band.weights[chosen]
-    unit = weights.mean()
-    rows = (band.basis[chosen] @ limits.contrasts.T) * (weights / unit)[:, None]
-    size = np.abs(rows).max(axis=0)
-    size[size == 0] = 1.0
-    n_rows = len(size)
-    eye = sparse.eye_array(n_rows)
-    # Columns: the decisions, the value of each row, and what it misses its bounds by.
-    matrix = sparse.hstack([sparse.csr_array((rows / size).T), -eye, eye, -eye], format="csc")
-    gain = band.scores[chosen] * (weights / unit) / spread
-    penalty = 1e4 * max(1.0, np.abs(gain).max())
-    cost = np.concatenate([-gain, np.zeros(n_rows), np.full(2 * n_rows, penalty)])
-    bounds = np.zeros((len(cost), 2))
-    bounds[:, 1] = np.inf
-    bounds[: len(gain), 1] = 1.0
-    value = slice(len(gain), len(gain) + n_rows)
-    bounds[value, 0] = (limits.lower - held) / (unit * size)
-    bounds[value, 1] = (limits.upper - held) / (unit * size)
-    tight = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    result = optimize.linprog(
-        cost, A_eq=matrix, b_eq=np.zeros(n_rows), bounds=bounds, method="highs-ds", options=tight
-    )
-    if result.status != 0:
+    program = _Program(band, chosen, limits)
+    gain = band.scores[chosen] * program.weights / spread
+    low, high = np.zeros(len(chosen)), np.ones(len(chosen))
+    solved = program.solve(gain, low, high, limits.lower - held, limits.upper - held)
+    if solved is None:
         return None
-    found = result.x[: len(gain)]
+    found, prices = solved
     found = np.where(found < _SNAP, 0.0, np.where(found > 1 - _SNAP, 1.0, found))
-    return found, limits.admissible(-result.eqlin.marginals * spread / size)
+    # What HiGHS's tolerance does not tell from zero is no multiplier.
+    prices[np.abs(prices) <= _TIGHT * max(1.0, np.abs(prices).max(initial=0.0))] = 0.0
+    return found, limits.admissible(prices * spread / program.size)
 
 
 def _thin_out(
@@ -134,7 +173,49 @@ def exact_on_band(
         # Programs only ever grow: dropping atoms could cycle.
         keep[chosen] = True
         chosen = _with_nearest(np.abs(margins), keep, size)
-    return decision, multipliers
+    return _polished(band, limits, decision, multipliers, spread), multipliers
+
+
+def _polished(
+    band: Band,
+    limits: Constraints,
+    decision: np.ndarray,
+    multipliers: np.ndarray,
+    spread: float,
+) -> np.ndarray:
+    """Bring the rows that miss their bounds by HiGHS's tolerance to the last digit.
+
+    HiGHS keeps its tolerance on the problem as it scales it, which can be a thousand times
+    more on ours. A second program, for the change of the atoms on the boundary in units of
+    what is missing, has the same tolerance in those units.
+    """
+    floor = np.where(multipliers > 0, limits.upper, limits.lower)
+    ceiling = np.where(multipliers < 0, limits.lower, limits.upper)
+    margins = band.margins(limits.prices(multipliers))
+    chosen = np.flatnonzero((decision > 0) & (decision < 1) | (np.abs(margins) <= _TIED * spread))
+    program = _Program(band, chosen, limits) if len(chosen) else None
+    values = limits.contrasts @ band.total_moments(decision)
+    missing = limits.residual(multipliers, values).max(initial=0.0)
+    for _ in range(_MAX_POLISH):
+        if program is None or not _EXACT < missing < _ROUNDING:
+            break
+        solved = program.solve(
+            np.zeros(len(chosen)),
+            -decision[chosen] / missing,
+            (1.0 - decision[chosen]) / missing,
+            (floor - values) / missing,
+            (ceiling - values) / missing,
+        )
+        if solved is None:
+            break
+        polished = decision.copy()
+        polished[chosen] = np.clip(decision[chosen] + missing * solved[0], 0.0, 1.0)
+        before, values = missing, limits.contrasts @ band.total_moments(polished)
+        missing = limits.residual(multipliers, values).max()
+        if missing >= before:
+            break
+        decision = polished
+    return decision
 
 
 def _with_nearest(distance: np.ndarray, keep: np.ndarray, size: int) -> np.ndarray:

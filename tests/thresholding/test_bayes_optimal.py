@@ -95,9 +95,11 @@ def test_bound_on_probabilities(notion, measure, aware, compas):
     assert 0.5 < certificate.expected_accuracy < 0.8
 
 
-def test_four_groups_of_adult():
+# In the second sample a whole group is tied, and HiGHS misses the bounds by more than 1e-9.
+@pytest.mark.parametrize("seed", [0, 5])
+def test_four_groups_of_adult(seed):
     X, y, A = load_adult(return_X_y=True)
-    rows = np.random.RandomState(0).permutation(len(y))[:6000]
+    rows = np.random.RandomState(seed).permutation(len(y))[:6000]
     X, y, A = X[rows], y[rows], A[rows]
     merged = np.array([f"{'White' if 'White' in row else 'other'} {row[-1]}" for row in A.tolist()])
     model = BayesOptimalFairPostProcessor(

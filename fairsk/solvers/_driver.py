@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
 from fairsk.solvers._constraints import Constraints
-from fairsk.solvers._outcome import Outcome
+from fairsk.solvers._outcome import GAP, Outcome
 from fairsk.solvers._rows import Band, Rows, Sweep
 from fairsk.solvers._sifting import exact_on_band
 from fairsk.solvers._smoothed_dual import anneal
@@ -18,10 +18,6 @@ from fairsk.solvers._smoothed_dual import anneal
 __all__ = ["Driver", "ScaledProblem"]
 
 _MAX_ROUNDS = 40
-# Duality gap aimed at, relative to the unit of the objective: a hundredth of what
-# is promised, a hundred times what float64 sums of two million terms resolve.
-_GAP = 1e-11
-_VIOLATION = 1e-10
 # Rows in the first sample, in the first band, and in a problem that is solved at once;
 # all but the last grow with the number of constraints. Larger bands take longer to
 # work on, smaller ones have to be widened more often. A good start needs few rows.
@@ -70,7 +66,11 @@ class Driver:
         return other
 
     def solve(
-        self, limits: Constraints, start: np.ndarray | None, exact: bool, near: bool = False
+        self,
+        limits: Constraints,
+        start: np.ndarray | None,
+        exact: bool,
+        near: float | None = None,
     ) -> Outcome:
         """Solve for one set of constraints.
 
@@ -81,23 +81,23 @@ class Driver:
             Multipliers to start from; from samples of the rows when None.
         exact : bool
             Whether to go on from the smoothed rule to a vertex.
-        near : bool, default=False
-            Whether ``start`` is so good that samples could not better it.
+        near : float, optional
+            How far, in units of the rows' prices, the optimum is expected from ``start``,
+            which must be so good that samples could not better it.
 
         Returns
         -------
         Outcome
         """
         n, r = len(self.rows), len(limits.lower)
-        if n <= max(_ALL_AT_ONCE, _program_size(r)):
+        if n <= max(_ALL_AT_ONCE, _program(r, None)):
             return self._all_at_once(limits, exact)
         problem = self.scaled(limits)
         multipliers = np.zeros(r) if start is None else start * problem.scale
-        constant, slope = _NEAR_BAND if near else _FIRST_BAND
         temperature = 0.01
-        if not near:
+        if near is None:
             multipliers, temperature = self._from_samples(problem, multipliers)
-        return self._rounds(problem, multipliers, temperature, exact, constant + slope * r)
+        return self._rounds(problem, multipliers, temperature, exact, near)
 
     def scaled(self, limits: Constraints) -> ScaledProblem:
         """Bring the constraints to comparable size."""
@@ -155,10 +155,11 @@ class Driver:
             tolerance=tolerance,
         )
 
-    def _rounds(self, problem, multipliers, temperature, exact, size) -> Outcome:
+    def _rounds(self, problem, multipliers, temperature, exact, near) -> Outcome:
         """Solve on a band of rows, test on all, widen the band until the test is passed."""
         n, r = len(self.rows), len(multipliers)
         best, sweep = None, self.rows.sweep(problem.scaled.prices(multipliers))
+        size = self._band_size(sweep, r, near)
         for n_rounds in range(1, _MAX_ROUNDS + 1):
             band = self.rows.band(sweep, size)
             found = self.anneal(band, problem.scaled, multipliers, temperature, 4 * r + 100)
@@ -172,14 +173,14 @@ class Driver:
             if not exact:
                 decision = (band.margins(problem.scaled.prices(multipliers)) > 0).astype(float)
             elif not self._hopeless(band, problem.scaled, multipliers):
-                decision, multipliers = self._sift(band, problem.scaled, decision, multipliers)
+                found = decision, multipliers
+                decision, multipliers = self._sift(band, problem.scaled, *found, _program(r, near))
             before, sweep = sweep, self._test(band, problem.scaled.prices(multipliers), exact)
             outcome = self._outcome(band, before, decision, sweep, problem, multipliers, n_rounds)
             best = outcome if best is None or outcome.loss < best.loss else best
-            settled = outcome.gap <= _GAP and outcome.violation <= _VIOLATION
             if (
                 outcome.infeasible
-                or settled
+                or outcome.settled
                 or size >= n
                 or (not exact and np.array_equal(sweep.margins > 0, outcome.decision > 0))
             ):
@@ -189,11 +190,31 @@ class Driver:
             size = size * 3 // 2
         return outcome if outcome.infeasible else best
 
+    def _band_size(self, sweep: Sweep, n_constraints: int, near: float | None) -> int:
+        """Return the rows of the first band: those that could change side, if that is known."""
+        (least, slope), (most, steep) = _NEAR_BAND, _FIRST_BAND
+        most += steep * n_constraints
+        if near is None:
+            return most
+        open_rows = self.rows.count_within(sweep.margins, near)
+        return min(max(open_rows, least + slope * n_constraints), most)
+
     def _test(self, band: Band, prices: np.ndarray, exact: bool) -> Sweep:
         """Return what all rows say about the prices, from the band alone where it can."""
         if exact and band.covers(prices):
             return Sweep(None, *band.accepted(prices), prices)
         return self.rows.sweep(prices)
+
+    def certify(self, outcome: Outcome, limits: Constraints) -> Outcome:
+        """Return a rule for some of these rows with the dual of all at its multipliers."""
+        sweep = self.rows.sweep(limits.prices(outcome.multipliers))
+        dual = self._dual(sweep, limits, outcome.multipliers)
+        gap = self._relative_gap(dual, outcome.objective)
+        return replace(outcome, dual_bound=dual, gap=gap)
+
+    @staticmethod
+    def _dual(sweep: Sweep, limits: Constraints, multipliers: np.ndarray) -> float:
+        return float(sweep.value - sweep.moments @ sweep.prices + limits.support(multipliers))
 
     def _hopeless(self, band: Band, limits: Constraints, multipliers) -> bool:
         """Whether the band's dual is below what any rule can reach."""
@@ -202,15 +223,15 @@ class Driver:
         dual += band.weights @ np.maximum(margins, 0.0) + limits.support(multipliers)
         return bool(dual < self.worst_value - 1e-9 * self.unit)
 
-    def _sift(self, band, limits, decision, multipliers):
+    def _sift(self, band, limits, decision, multipliers, size):
         return exact_on_band(
             band,
             limits,
             decision,
             multipliers,
             spread=self.spread,
-            size=_program_size(len(multipliers)),
-            tolerance=0.1 * _GAP * self.unit,
+            size=size,
+            tolerance=0.1 * GAP * self.unit,
         )
 
     def _all_at_once(self, limits: Constraints, exact: bool) -> Outcome:
@@ -220,7 +241,8 @@ class Driver:
         sweep = self.rows.sweep(np.zeros(self.rows.n_basis))
         band = self.rows.band(sweep, len(self.rows))
         decision = (band.scores > 0).astype(np.float64)
-        decision, multipliers = self._sift(band, limits, decision, scale * 0.0)
+        size = _program(len(scale), None)
+        decision, multipliers = self._sift(band, limits, decision, scale * 0.0, size)
         after = self.rows.sweep(limits.prices(multipliers))
         if not exact:
             decision = (band.margins(after.prices) > 0).astype(np.float64)
@@ -235,7 +257,7 @@ class Driver:
 
     def _outcome(self, band, before, decision, sweep, problem, multipliers, n_rounds) -> Outcome:
         limits, multipliers = problem.limits, multipliers / problem.scale
-        dual = sweep.value - sweep.moments @ sweep.prices + limits.support(multipliers)
+        dual = self._dual(sweep, limits, multipliers)
         moments, objective = band.total_moments(decision), band.total_value(decision)
         full = (before.margins > 0).astype(np.float64)
         full[band.index] = decision[band.atom]
@@ -244,14 +266,16 @@ class Driver:
             decision=full,
             moments=moments,
             objective=objective,
-            dual_bound=float(dual),
-            gap=self._relative_gap(float(dual), objective),
+            dual_bound=dual,
+            gap=self._relative_gap(dual, objective),
             violation=limits.violation(moments),
             n_rounds=n_rounds,
             infeasible=bool(dual < self.worst_value - 1e-9 * self.unit),
         )
 
 
-def _program_size(n_constraints: int) -> int:
-    """Return the number of atoms in one linear program."""
-    return max(400, 12 * n_constraints)
+def _program(n_constraints: int, near: float | None) -> int:
+    """Return the number of atoms in one linear program: fewer where more is known."""
+    if near is None:
+        return max(400, 12 * n_constraints)
+    return 50 + 6 * n_constraints

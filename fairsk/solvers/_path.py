@@ -2,16 +2,17 @@
 
 The prices of all levels of a path lie close together, so that most rows are on one side
 throughout. A sample tells about where the prices are; one pass over all rows sorts out
-those that could change side there or nearby, and sums up the others. Each level is then
-solved on the few rows left. Where its prices turn out to be near the expected ones, sums
-over the rows left are sums over all rows, and its certificate is that of the whole
-problem; where they are not, the level is solved again on all rows.
+those that could change side there or nearby, and sums up the others; a pass over these
+does the same for the next few levels. Each level is then solved on the few rows left.
+Where its prices turn out to be near the expected ones, sums over the rows left are sums
+over all rows, and its certificate is that of the whole problem; where they are not, one
+pass tells whether the rule is optimal all the same, and if not more rows are brought back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,10 +29,31 @@ _SAMPLE = 10_000, 200
 # rule must meet the constraints: both far below the error of the sample.
 _TEMPERATURE = 0.05
 _TOLERANCE = 1e-4
-# The reduction covers prices up to so many standard errors of the sample's.
-_WIDENING = 4.0
+# The rows left for all levels cover prices up to what the sample missed the last level's
+# by and so many of its standard errors more; how often they may be chosen anew.
+_WIDENING = 2.0
+_MAX_REDUCTIONS = 4
 # Share of the rows beyond which leaving out the others isn't worth while.
 _MOST = 0.5
+# Levels that share the rows left for a few, and how many times farther than the last level
+# from its guess these may end up.
+_CHUNK = 4
+_CHUNK_WIDENING = 8.0
+# How much of its error a guess is expected to make again once it is put right.
+_CORRECTED = 0.3
+# Rows on which it is measured what a guess missed.
+_PROBE = 2_000
+# Gap, once all rows count, up to which multipliers of the rows left are the better start.
+_NEARLY = 1e-4
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """The rows left for some of the levels, with the sums of all others."""
+
+    driver: Driver
+    reduction: Reduction
+    levels: range
 
 
 class Path:
@@ -47,14 +69,21 @@ class Path:
     def __init__(self, driver: Driver, problems: Sequence[Constraints], exact: bool):
         self.driver, self.problems, self.exact = driver, problems, exact
         self.guide: list[np.ndarray | None] = [None] * len(problems)
-        self.reduction: Reduction | None = None
-        self.left: Driver | None = None
-        self.last: tuple[int, np.ndarray] | None = None
+        self.stages: list[_Stage] = []
+        self.n_reductions = 0
+        # Levels and where they ended, and how far each kind of guess was off the last time.
+        self.solved: list[tuple[int, np.ndarray]] = []
+        self.doubts = [np.inf, np.inf]
+        basis = driver.rows.basis[:: max(1, len(driver.rows) // _PROBE)]
+        reach = abs(basis) @ driver.rows.price_unit
+        self.probe = basis, np.maximum(reach, 1e-3 * reach.max() or 1.0)
         constant, slope = _SAMPLE
         size = constant + slope * max((len(limits.lower) for limits in problems), default=0)
+        # About the standard error of the sample's prices, in their unit.
+        self.error = driver.spread / np.sqrt(size)
+        self.doubts[0] = self.error
         if len(problems) > 1 and len(driver.rows) > 2 * size:
             self._follow(size)
-            self._reduce(size)
 
     def _follow(self, size: int) -> None:
         """Solve all levels on a sample, smoothed."""
@@ -74,45 +103,111 @@ class Path:
                 self.guide[level] = multipliers
                 temperature, few = _TEMPERATURE, size
 
-    def _reduce(self, size: int) -> None:
-        prices = [
-            limits.prices(guide)
-            for limits, guide in zip(self.problems, self.guide, strict=True)
-            if guide is not None
-        ]
-        if len(prices) > 1:
-            width = _WIDENING * self.driver.spread / np.sqrt(size)
-            self.reduction = reduce_rows(self.driver.rows, np.array(prices), width, _MOST)
-        if self.reduction is not None:
-            self.left = self.driver.on(self.reduction.rows)
-
     def solve(self, level: int) -> Outcome:
-        """Solve one of the problems."""
-        limits, start = self.problems[level], self._start(level)
-        near = self.guide[level] is not None
-        if near and self.reduction is not None:
-            outcome = self.left.solve(limits, start, self.exact, near=True)
-            start = outcome.multipliers
-            if self.reduction.covers(limits.prices(start)):
-                self.last = level, start
-                return replace(outcome, decision=self.reduction.full_decision(outcome.decision))
-        outcome = self.driver.solve(limits, start, self.exact, near=near)
-        self.last = level, outcome.multipliers
+        """Solve one of the problems, in the order they were given in."""
+        limits = self.problems[level]
+        if self.guide[level] is None:
+            # A sample need not be feasible where the data are.
+            last = [one for _, one in self.solved[-1:] if len(one) == len(limits.lower)]
+            outcome = self.driver.solve(limits, last[0] if last else None, self.exact)
+            self.solved.append((level, outcome.multipliers))
+            return outcome
+        self._prepare(level)
+        guesses = self._guesses(level)
+        best = int(np.argmin(self.doubts[: len(guesses)]))
+        start, near = guesses[best], self.doubts[best]
+        while self.stages:
+            outcome = self.stages[-1].driver.solve(limits, start, self.exact, near)
+            outcome, certain = self._certified(outcome, limits)
+            if certain:
+                self._learn(level, outcome.multipliers, guesses)
+                return replace(outcome, decision=self._full_decision(outcome.decision))
+            # Where the bounds cannot be met but by rows that were left out, the multipliers
+            # of the rows left are no guide to anything.
+            start = outcome.multipliers if abs(outcome.gap) <= _NEARLY else start
+            self.stages.pop()
+        outcome = self.driver.solve(limits, start, self.exact, near)
+        self._learn(level, outcome.multipliers, guesses)
         return outcome
 
-    def _start(self, level: int) -> np.ndarray | None:
-        """Return the sample's multipliers, corrected by what they missed the last time.
+    def _guesses(self, level: int) -> list[np.ndarray]:
+        """Return multipliers to start from: the sample's, put right, and the last two's.
 
         The error a sample makes is much the same at the next level, so that the change
-        of its multipliers is known far better than the multipliers themselves.
+        of its multipliers is known far better than the multipliers themselves. Where
+        the levels are evenly spaced, a straight line is better still.
         """
         limits, guide = self.problems[level], self.guide[level]
-        if self.last is None or len(self.last[1]) != len(limits.lower):
-            return guide
-        before, multipliers = self.last
-        if guide is None or self.guide[before] is None:
-            return multipliers if guide is None else guide
-        start = guide + multipliers - self.guide[before]
+        assert guide is not None
+        last = [(k, one) for k, one in self.solved[-2:] if len(one) == len(limits.lower)]
+        if not last or self.guide[last[-1][0]] is None:
+            return [guide]
+        guesses = [guide + last[-1][1] - self.guide[last[-1][0]]]
+        if len(last) == 2:
+            guesses.append(2 * last[1][1] - last[0][1])
         # A bound that is open on one side allows no multiplier of that sign.
-        start = np.where(np.isinf(limits.upper), np.minimum(start, 0), start)
-        return np.where(np.isinf(limits.lower), np.maximum(start, 0), start)
+        return [limits.admissible(guess) for guess in guesses]
+
+    def _learn(self, level: int, multipliers: np.ndarray, guesses: list[np.ndarray]) -> None:
+        """Note how far each guess was from where the level ended."""
+        basis, reach = self.probe
+        for number, guess in enumerate(guesses):
+            missed = basis @ self.problems[level].prices(guess - multipliers)
+            self.doubts[number] = float(np.quantile(np.abs(missed) / reach, 0.99))
+        if not self.solved:
+            # The first guess had nothing to be put right by.
+            self.doubts[0] *= _CORRECTED
+        self.solved.append((level, multipliers))
+
+    def _certified(self, outcome: Outcome, limits: Constraints) -> tuple[Outcome, bool]:
+        """Return an outcome of the last stage as one of all rows, and whether it will do.
+
+        Where its prices are outside what the stage covers, whichever side the rows left
+        out are on, one pass over those that a larger stage holds tells the gap.
+        """
+        prices = limits.prices(outcome.multipliers)
+        if self.stages[-1].reduction.covers(prices):
+            return outcome, True
+        if not self.exact:
+            return outcome, False
+        wider = [stage.driver for stage in self.stages[:-1] if stage.reduction.covers(prices)]
+        outcome = (wider[-1] if wider else self.driver).certify(outcome, limits)
+        return outcome, outcome.settled
+
+    def _prepare(self, level: int) -> None:
+        """Leave out the rows whose side is clear at this level and those after it.
+
+        What the guide missed at the last level is known, and is much the same at the next.
+        """
+        while self.stages and level not in self.stages[-1].levels:
+            self.stages.pop()
+        if not self.solved or self.guide[self.solved[-1][0]] is None:
+            return
+        before, multipliers = self.solved[-1]
+        drift = self.problems[before].prices(multipliers - self.guide[before])
+        unit = self.driver.rows.price_unit
+        if not self.stages and self.n_reductions < _MAX_REDUCTIONS:
+            self.n_reductions += 1
+            levels = range(level, len(self.problems))
+            self._reduce(self.driver, levels, drift, _WIDENING * self.error * unit + np.abs(drift))
+        if len(self.stages) == 1:
+            levels = range(level, min(level + _CHUNK, len(self.problems)))
+            room = _CHUNK_WIDENING * min(self.doubts) * unit
+            self._reduce(self.stages[0].driver, levels, drift, room)
+
+    def _reduce(self, driver: Driver, levels: range, drift: np.ndarray, room: np.ndarray) -> None:
+        centers = [
+            self.problems[level].prices(guide) + drift
+            for level in levels
+            if (guide := self.guide[level]) is not None
+        ]
+        if len(centers) < 2:
+            return
+        reduction = reduce_rows(driver.rows, np.array(centers), room, _MOST)
+        if reduction is not None:
+            self.stages.append(_Stage(self.driver.on(reduction.rows), reduction, levels))
+
+    def _full_decision(self, decision: np.ndarray) -> np.ndarray:
+        for stage in reversed(self.stages):
+            decision = stage.reduction.full_decision(decision)
+        return decision

@@ -46,27 +46,27 @@ class Reduction:
         return full
 
 
-def reduce_rows(rows: Rows, centers: np.ndarray, width: float, most: float) -> Reduction | None:
+def reduce_rows(rows: Rows, centers: np.ndarray, room: np.ndarray, most: float) -> Reduction | None:
     """Return the reduction to the rows whose side the prices leave open, in one pass.
 
     Parameters
     ----------
     rows : Rows
     centers : ndarray of shape (L, q)
-    width : float
-        Distance from a center, in ``rows.price_unit``, to be covered.
+    room : ndarray of shape (q,)
+        Distance from a center, price by price, to be covered.
     most : float
         Share of the rows beyond which it isn't worth while.
 
     Returns
     -------
     Reduction or None
+        None where more rows than that are open, or none at all.
     """
-    room = width * rows.price_unit
     middle = 0.5 * (centers.max(axis=0) + centers.min(axis=0))
     half = 0.5 * np.ptp(centers, axis=0) + room
     accepted, index = np.empty(len(rows), dtype=bool), []
-    moments, value, n_open = np.zeros(rows.n_basis), 0.0, 0
+    moments, value, n_open = np.zeros(rows.n_basis) + rows.base_moments, rows.base_value, 0
     for part, basis in rows.blocks():
         scores = rows.scores[part]
         if isinstance(basis, np.ndarray):
@@ -85,6 +85,8 @@ def reduce_rows(rows: Rows, centers: np.ndarray, width: float, most: float) -> R
         chosen = np.where(accepted[part], rows.weights[part], 0.0)
         moments += basis.T @ chosen
         value += float(chosen @ scores)
+    if n_open == 0:
+        return None
     index = np.concatenate(index)
     scores, basis = rows.take(index)
     left = Rows(scores, basis, rows.weights[index], base_moments=moments, base_value=value)

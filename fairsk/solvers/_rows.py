@@ -246,6 +246,10 @@ class Rows:
             scores, basis, weights, index, atom, moments, value, start, radius, sweep.prices, room
         )
 
+    def count_within(self, margins: np.ndarray, distance: float) -> int:
+        """Return how many rows a change of all prices by so many units may reach."""
+        return int(np.count_nonzero(np.abs(margins) <= distance * self.reach))
+
     def _nearest(self, margins: np.ndarray, size: int) -> tuple[np.ndarray, float]:
         """Return the rows which a change of the prices reaches first, and how large it is."""
         if size >= len(self):

@@ -24,6 +24,24 @@ def test_path_equals_single_solutions(make):
         assert_allclose(solution.objective, single.objective, atol=2e-9)
 
 
+@pytest.mark.parametrize("make", [aware_problem, blind_problem])
+@pytest.mark.parametrize("order", [1, -1])
+def test_levels_that_share_the_rows_left_are_exact(make, order):
+    """Enough rows and levels for several stages of rows left out, from either end."""
+    scores, basis, contrasts, _, _ = make(4, 50_021, 9, 0.0)
+    # Uneven steps: the straight line from the last two levels misses, as does the sample.
+    levels = [(-t, t) for t in (0.0, 1e-4, 0.003, 0.01, 0.02, 0.05, 0.06, 0.1, 0.15)][::order]
+    path = solve_plug_in_path(scores, basis, contrasts, levels)
+    for solution, bounds in zip(path, levels, strict=True):
+        single = solve_plug_in(scores, basis, contrasts, *bounds)
+        decided = solution.decision
+        assert solution.exact
+        # Both are certified to 1e-9 of a mean score of about 1.
+        assert_allclose(solution.objective, single.objective, atol=2e-9)
+        # The decision of all rows, put together from the stages, has the moments it claims.
+        assert_allclose(decided @ basis / len(scores), solution.moments, atol=1e-12)
+
+
 def test_ratio_levels_bring_their_contrasts():
     scores, basis, _, _, _ = blind_problem(1, 9001, 4, 0.0)
     shares = np.full(4, 0.25)

@@ -37,7 +37,7 @@ NOTIONS = (
     "accuracy_parity",
     "equalized_odds",
 )
-TOLERANCES = {1: (0.01, 0.03, 0.06), 4: (0.02, 0.05, 0.10)}
+TOLERANCES = {1: (0.01, 0.03, 0.06), 4: (0.02, 0.05, 0.10, 0.20)}
 LEVELS = (0.95, 0.85, 0.7)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fairsk.solvers._reduction import Reduction
+
 __all__ = ["GAP", "Outcome"]
 
 # Duality gap aimed at, relative to the unit of the objective: a hundredth of what
@@ -27,6 +29,8 @@ class Outcome:
     n_rounds : int
     infeasible : bool
         The dual fell below what any rule can reach, so that no rule is feasible.
+    reductions : tuple of Reduction
+        What led from all rows to the n that the decision is for, first to last.
     """
 
     multipliers: np.ndarray
@@ -38,6 +42,7 @@ class Outcome:
     violation: float
     n_rounds: int
     infeasible: bool
+    reductions: tuple[Reduction, ...] = ()
 
     @property
     def settled(self) -> bool:

@@ -121,7 +121,8 @@ class Path:
             outcome, certain = self._certified(outcome, limits)
             if certain:
                 self._learn(level, outcome.multipliers, guesses)
-                return replace(outcome, decision=self._full_decision(outcome.decision))
+                reductions = tuple(stage.reduction for stage in self.stages)
+                return replace(outcome, reductions=reductions)
             # Where the bounds cannot be met but by rows that were left out, the multipliers
             # of the rows left are no guide to anything.
             start = outcome.multipliers if abs(outcome.gap) <= _NEARLY else start
@@ -206,8 +207,3 @@ class Path:
         reduction = reduce_rows(driver.rows, np.array(centers), room, _MOST)
         if reduction is not None:
             self.stages.append(_Stage(self.driver.on(reduction.rows), reduction, levels))
-
-    def _full_decision(self, decision: np.ndarray) -> np.ndarray:
-        for stage in reversed(self.stages):
-            decision = stage.reduction.full_decision(decision)
-        return decision

@@ -16,7 +16,11 @@ from fairsk.solvers._outcome import Outcome
 from fairsk.solvers._path import Path
 from fairsk.solvers._relaxation import smallest_relaxation
 from fairsk.solvers._rows import Rows
-from fairsk.solvers._solution import InfeasibleConstraintsError, PlugInSolution
+from fairsk.solvers._solution import (
+    CompactDecision,
+    InfeasibleConstraintsError,
+    PlugInSolution,
+)
 from fairsk.solvers._validation import check_constraints, check_rows
 
 __all__ = ["InfeasibleConstraintsError", "PlugInSolution", "solve_plug_in", "solve_plug_in_path"]
@@ -159,7 +163,7 @@ def solve_plug_in_path(
     Returns
     -------
     list of PlugInSolution
-        In the order of ``bounds``. Each holds a decision for all n rows.
+        In the order of ``bounds``.
 
     Raises
     ------
@@ -263,13 +267,10 @@ class _Problem:
             )
 
     def _solution(self, outcome: Outcome) -> PlugInSolution:
-        decision = outcome.decision
-        if self.atom is not None:
-            decision = decision[self.atom]
-        randomized = np.flatnonzero((decision > 0) & (decision < 1))
+        compact = CompactDecision(outcome.decision, outcome.reductions, self.atom)
+        randomized = compact.randomized()
         return PlugInSolution(
             multipliers=outcome.multipliers,
-            decision=decision,
             objective=outcome.objective,
             dual_bound=outcome.dual_bound,
             gap=outcome.gap,
@@ -279,4 +280,5 @@ class _Problem:
             moments=outcome.moments,
             n_rounds=outcome.n_rounds,
             exact=bool(abs(outcome.gap) <= _GAP and outcome.violation <= _VIOLATION),
+            compact=compact,
         )

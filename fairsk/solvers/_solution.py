@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-__all__ = ["InfeasibleConstraintsError", "PlugInSolution"]
+from fairsk.solvers._reduction import Reduction
+
+__all__ = ["CompactDecision", "InfeasibleConstraintsError", "PlugInSolution"]
 
 
 class InfeasibleConstraintsError(ValueError):
@@ -28,6 +31,42 @@ class InfeasibleConstraintsError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
+class CompactDecision:
+    """The decision of all rows, kept as that of the rows which were in play.
+
+    On a path of millions of rows, writing every level's decision out would take as long as
+    finding it.
+
+    Attributes
+    ----------
+    values : ndarray of shape (m,)
+        Probability of accepting the rows that the last reduction left.
+    reductions : tuple of Reduction
+        From all rows, or atoms, to these, first to last.
+    atom : ndarray of shape (n,) or None
+        The atom of each row where identical rows were merged.
+    """
+
+    values: np.ndarray
+    reductions: tuple[Reduction, ...]
+    atom: np.ndarray | None
+
+    def full(self) -> np.ndarray:
+        """Return the probability of accepting each of the n rows."""
+        decision = self.values
+        for reduction in reversed(self.reductions):
+            decision = reduction.full_decision(decision)
+        return decision if self.atom is None else decision[self.atom]
+
+    def randomized(self) -> np.ndarray:
+        """Return the rows decided by chance, in order."""
+        rows = np.flatnonzero((self.values > 0) & (self.values < 1))
+        for reduction in reversed(self.reductions):
+            rows = reduction.index[rows]
+        return rows if self.atom is None else np.flatnonzero(np.isin(self.atom, rows))
+
+
+@dataclass(frozen=True, eq=False)
 class PlugInSolution:
     """Optimal rule of a plug-in problem, with its certificate.
 
@@ -37,7 +76,8 @@ class PlugInSolution:
         Signed Lagrange multipliers: positive where the upper bound is active,
         negative where the lower one is.
     decision : ndarray of shape (n,)
-        Probability of accepting each row. Identical rows have equal decisions.
+        Probability of accepting each row, put together when it is first read. Identical
+        rows have equal decisions.
     objective : float
         Weighted mean of ``decision * scores``.
     dual_bound : float
@@ -61,7 +101,6 @@ class PlugInSolution:
     """
 
     multipliers: np.ndarray
-    decision: np.ndarray
     objective: float
     dual_bound: float
     gap: float
@@ -71,3 +110,9 @@ class PlugInSolution:
     moments: np.ndarray
     n_rounds: int
     exact: bool
+    compact: CompactDecision = field(repr=False)
+
+    @cached_property
+    def decision(self) -> np.ndarray:
+        """Probability of accepting each row."""
+        return self.compact.full()

@@ -1,6 +1,7 @@
 """Small helpers: sensitive features in, optional imports."""
 
 from fairsk.utils._columns import column_positions, n_columns_of, take_columns
+from fairsk.utils._encoding import SensitiveEncoder
 from fairsk.utils._groups import GroupEncoder, GroupFamily, Groups
 from fairsk.utils._optional import import_optional
 from fairsk.utils._sensitive import (
@@ -13,6 +14,7 @@ __all__ = [
     "GroupEncoder",
     "GroupFamily",
     "Groups",
+    "SensitiveEncoder",
     "SensitiveFeatures",
     "check_same_rows",
     "check_sensitive_features",

@@ -1,7 +1,8 @@
 """The estimator contract: sensitive features in, validated, then the method."""
 
 from fairsk.base._bracket import BracketSearch
-from fairsk.base._contract import UNSEEN, BaseFairClassifier, SensitiveFeaturesWarning
+from fairsk.base._channels import SensitiveFeaturesMixin, SensitiveFeaturesWarning, check_rows
+from fairsk.base._contract import UNSEEN, BaseFairClassifier
 from fairsk.base._label_constraints import (
     LabelRows,
     expected_values,
@@ -43,11 +44,13 @@ __all__ = [
     "JointSettings",
     "LabelRows",
     "RuleSettings",
+    "SensitiveFeaturesMixin",
     "SensitiveFeaturesWarning",
     "TuningSample",
     "check_cv_and_calibration",
     "check_fraction",
     "check_has_probabilities",
+    "check_rows",
     "choose_rule",
     "clone_for_groups",
     "expected_values",

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
-from sklearn.utils import _safe_indexing, assert_all_finite, column_or_1d, get_tags
+from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from fairsk.base._channels import SensitiveFeaturesMixin, check_rows
 from fairsk.base._models import check_has_probabilities
-from fairsk.utils import (
-    GroupEncoder,
-    Groups,
-    SensitiveFeatures,
-    check_same_rows,
-    check_sensitive_features,
-    column_positions,
-    n_columns_of,
-    take_columns,
-)
+from fairsk.utils import GroupEncoder, Groups, SensitiveFeatures
 
 UNSEEN = ("error", "blind")
 
 
-class SensitiveFeaturesWarning(UserWarning):
-    """A fair estimator was used without sensitive features."""
-
-
-class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseFairClassifier(SensitiveFeaturesMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Binary classifier that learns groups from metadata or from columns of X.
 
     A subclass writes ``_fit(X, y, groups, sample_weight)``, with X as the inner model sees it, y
@@ -47,9 +34,6 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     group_encoder_ : GroupEncoder or None
         None when fitted without sensitive features.
     """
-
-    __metadata_request__fit: ClassVar = {"sensitive_features": True}
-    __metadata_request__score: ClassVar = {"sensitive_features": True}
 
     # ------------------------------------------------------------------ fit
 
@@ -80,7 +64,7 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             compared, rows that do not match, or parameters out of range.
         """
         self._check_parameters()
-        _check_rows(X, y, sensitive_features)
+        check_rows(X, y, sensitive_features)
         validate_data(self, X, skip_check_array=True)
         codes = self._encode_labels(y)
         weight = None
@@ -88,12 +72,7 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             weight = _check_sample_weight(sample_weight, X)
         inner_X, features = self._split_sensitive(X, sensitive_features)
         if features is None:
-            warnings.warn(
-                f"{type(self).__name__} was fitted without sensitive features and behaves as its "
-                f"plain estimator. Pass fit(..., sensitive_features=...) or set sensitive_columns.",
-                SensitiveFeaturesWarning,
-                stacklevel=2,
-            )
+            self._warn_without_sensitive_features()
             self.group_encoder_ = None
             self._fit_plain(inner_X, codes, weight)
             return self
@@ -148,61 +127,12 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     # ------------------------------------------------- sensitive features
 
-    def _split_sensitive(
-        self, X: Any, sensitive_features: Any
-    ) -> tuple[Any, SensitiveFeatures | None]:
-        """X for the inner model, and the sensitive features from whichever channel is in use."""
-        if self.sensitive_columns is None:
-            if sensitive_features is None:
-                return X, None
-            n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-            return X, check_sensitive_features(sensitive_features, n_samples=n_samples)
-        if sensitive_features is not None:
-            raise ValueError(
-                "Sensitive features were given twice: as metadata and by sensitive_columns. "
-                "Drop one of them."
-            )
-        positions, names = column_positions(X, self.sensitive_columns)
-        features = check_sensitive_features(take_columns(X, positions))
-        if names is None:
-            names = [f"column {position}" for position in positions]
-        features = SensitiveFeatures(features.columns, features.missing, tuple(names), True)
-        if not self._drops_sensitive_columns():
-            return X, features
-        rest = [j for j in range(n_columns_of(X)) if j not in set(positions)]
-        if not rest:
-            raise ValueError("sensitive_columns leaves no column for the model.")
-        inner = X if hasattr(X, "shape") else np.asarray(X)
-        return _safe_indexing(inner, rest, axis=1), features
-
-    def _drops_sensitive_columns(self) -> bool:
-        """Attribute-blind models do not see the sensitive columns unless asked to."""
-        if self.drop_sensitive_columns == "auto":
-            return not getattr(self, "attribute_aware", False)
-        return bool(self.drop_sensitive_columns)
-
-    def _split_at_predict(
-        self, X: Any, sensitive_features: Any
-    ) -> tuple[Any, SensitiveFeatures | None]:
-        """As in fit; a model fitted without groups passes X on as it is."""
-        check_same_rows(X=X, sensitive_features=sensitive_features)
-        return self._split_sensitive(X, sensitive_features)
-
     def _groups_to_predict(self, features: SensitiveFeatures | None, unseen: str) -> Groups | None:
         """Groups of the rows to predict; None where the rule has to do without."""
         if self.group_encoder_ is None or features is None:
             return None
         policy = "error" if unseen == "error" else "unknown"
         return self.group_encoder_.transform(features, unseen=policy)
-
-    def _check_fitted(self, X: Any) -> None:
-        check_is_fitted(self)
-        if getattr(X, "ndim", 2) == 1 and hasattr(self, "n_features_in_"):
-            raise ValueError(
-                "Expected a 2-D X, got a 1-D array. Reshape your data with X.reshape(1, -1) if it "
-                "is a single sample, or X.reshape(-1, 1) if it is a single feature."
-            )
-        validate_data(self, X, skip_check_array=True, reset=False)
 
     # ------------------------------------------------------------- the rest
 
@@ -237,16 +167,3 @@ class BaseFairClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.string = inner.string
         tags.input_tags.categorical = inner.categorical
         return tags
-
-
-def _check_rows(X: Any, y: Any, sensitive_features: Any) -> None:
-    """Lengths of everything; the index of the groups against X, or against y if X has none.
-
-    The indices of X and y are left alone: scikit-learn's permutation_test_score passes a y whose
-    index is permuted together with its values.
-    """
-    check_same_rows(X=X, y=None if y is None else np.asarray(y))
-    if hasattr(X, "index"):
-        check_same_rows(X=X, sensitive_features=sensitive_features)
-    else:
-        check_same_rows(X=X, y=y, sensitive_features=sensitive_features)

@@ -13,6 +13,10 @@ __version__ = "0.1.0"
 # Public name -> the room that defines it.
 _ROOMS = {
     "datasets": (),
+    "independence": (
+        "MaskedAutoregressiveFlow",
+        "MixtureDensityNetwork",
+    ),
     "metrics": (
         "demographic_parity_difference",
         "equal_opportunity_difference",

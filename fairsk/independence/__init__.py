@@ -6,10 +6,14 @@ from fairsk.independence._density import (
     ExponentialFamilyConditional,
     TableConditional,
 )
+from fairsk.independence._flow import MaskedAutoregressiveFlow
+from fairsk.independence._mixture_density import MixtureDensityNetwork
 
 __all__ = [
     "Conditional",
     "ConditionalDensity",
     "ExponentialFamilyConditional",
+    "MaskedAutoregressiveFlow",
+    "MixtureDensityNetwork",
     "TableConditional",
 ]

@@ -9,17 +9,33 @@ from fairsk.utils._sensitive import (
     check_same_rows,
     check_sensitive_features,
 )
+from fairsk.utils._torch import (
+    EarlyStopping,
+    FlatAdam,
+    check_device,
+    import_torch,
+    minimise_in_batches,
+    private_rng,
+    progress_bar,
+)
 
 __all__ = [
+    "EarlyStopping",
+    "FlatAdam",
     "GroupEncoder",
     "GroupFamily",
     "Groups",
     "SensitiveEncoder",
     "SensitiveFeatures",
+    "check_device",
     "check_same_rows",
     "check_sensitive_features",
     "column_positions",
     "import_optional",
+    "import_torch",
+    "minimise_in_batches",
     "n_columns_of",
+    "private_rng",
+    "progress_bar",
     "take_columns",
 ]

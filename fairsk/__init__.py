@@ -14,8 +14,15 @@ __version__ = "0.1.0"
 _ROOMS = {
     "datasets": (),
     "independence": (
+        "ClassifierDensity",
+        "ConditionalPermutation",
+        "HeteroscedasticGaussianDensity",
+        "InverseConditionalPermutation",
+        "KnownGaussianDensity",
+        "LinearGaussianDensity",
         "MaskedAutoregressiveFlow",
         "MixtureDensityNetwork",
+        "default_density",
     ),
     "metrics": (
         "demographic_parity_difference",
@@ -42,6 +49,7 @@ _ROOMS = {
         "best_within_tolerance",
         "knee_of_front",
     ),
+    "neural": ("FairICPClassifier", "FairICPRegressor"),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
     "reweighting": ("FairCostSensitiveClassifier",),
     "solvers": ("solve_plug_in", "solve_plug_in_path"),

@@ -1,5 +1,8 @@
 """Is it independent given Y: conditional densities, permutation samplers, dependence, the test."""
 
+from fairsk.independence._classifier import ClassifierDensity
+from fairsk.independence._cross_fit import cross_fit_conditional
+from fairsk.independence._defaults import default_density
 from fairsk.independence._density import (
     Conditional,
     ConditionalDensity,
@@ -7,13 +10,26 @@ from fairsk.independence._density import (
     TableConditional,
 )
 from fairsk.independence._flow import MaskedAutoregressiveFlow
+from fairsk.independence._gaussian import GaussianConditional, LinearGaussianDensity
+from fairsk.independence._heteroscedastic import HeteroscedasticGaussianDensity
+from fairsk.independence._known import KnownGaussianDensity
 from fairsk.independence._mixture_density import MixtureDensityNetwork
+from fairsk.independence._permutation import ConditionalPermutation, InverseConditionalPermutation
 
 __all__ = [
+    "ClassifierDensity",
     "Conditional",
     "ConditionalDensity",
+    "ConditionalPermutation",
     "ExponentialFamilyConditional",
+    "GaussianConditional",
+    "HeteroscedasticGaussianDensity",
+    "InverseConditionalPermutation",
+    "KnownGaussianDensity",
+    "LinearGaussianDensity",
     "MaskedAutoregressiveFlow",
     "MixtureDensityNetwork",
     "TableConditional",
+    "cross_fit_conditional",
+    "default_density",
 ]

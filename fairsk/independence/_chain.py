@@ -32,6 +32,9 @@ from fairsk.independence._density import (
 STEPS_PER_ORDER = 10
 # Pairs handled at a time: their temporaries stay in the first cache levels at any n.
 PIECE = 8192
+# A density's own log-odds save calls; with more rows than this, keeping the present log-densities,
+# which leaves two of four to compute, saves more.
+MANY_ROWS = 10_000
 
 
 class PairwiseChain:
@@ -235,7 +238,8 @@ class _GeneralStorage(_Storage):
     def __init__(self, conditional: Conditional, target: np.ndarray) -> None:
         self._conditional = conditional
         self._target = target
-        self._has_log_odds = type(conditional).log_odds is not Conditional.log_odds
+        own_log_odds = type(conditional).log_odds is not Conditional.log_odds
+        self._has_log_odds = own_log_odds and conditional.n_rows <= MANY_ROWS
         rows = np.arange(conditional.n_rows)
         check_observed(conditional.log_prob(target, rows))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight
 
-from fairsk.utils import check_same_rows
+from fairsk.utils import check_same_rows, check_sensitive_features
 
 LOG_2_PI = float(np.log(2 * np.pi))
 
@@ -174,7 +174,14 @@ class ConditionalDensity(BaseEstimator, ABC):
 
     A subclass writes `_fit`, `condition` and `sample`; this class validates, so that what they see
     is a float matrix and a target without missing values.
+
+    Attributes
+    ----------
+    discrete_target : bool
+        Of the class: whether the target holds labels.
     """
+
+    discrete_target: ClassVar[bool] = False
 
     def fit(
         self, given: ArrayLike, target: ArrayLike, *, sample_weight: ArrayLike | None = None
@@ -262,16 +269,32 @@ def as_given(values: ArrayLike) -> np.ndarray:
     return check_array(array, dtype=np.float64, input_name="given")
 
 
-def as_target(values: ArrayLike) -> np.ndarray:
-    """The target as an array without missing values, of its own dtype; one column is flattened."""
+def as_target(values: ArrayLike, name: str = "target") -> np.ndarray:
+    """The target as an array of numbers, booleans or text; one column is flattened.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or infinite, or types are mixed.
+    """
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    numeric = array.dtype.kind in "iufb"
-    return check_array(
-        array, dtype=np.float64 if array.dtype.kind == "f" else None, ensure_2d=False,
-        ensure_all_finite=numeric, input_name="target",
-    )  # fmt: skip
+    if array.dtype == object and array.ndim == 1:
+        column = check_sensitive_features(array)
+        if column.missing[0].any():
+            raise ValueError(f"{name} has {int(column.missing[0].sum())} missing values.")
+        array = column.columns[0]
+        if array.dtype == object:
+            types = {type(value).__name__ for value in array}
+            if len(types) > 1:
+                raise ValueError(f"{name} mixes values of the types {sorted(types)}.")
+            # Text of a fixed width sorts far faster than objects.
+            array = array.astype(str) if types == {"str"} else array
+    if array.dtype.kind in "USO":
+        return check_array(array, dtype=None, ensure_2d=False, ensure_all_finite=False)
+    dtype = np.float64 if array.dtype.kind == "f" else None
+    return check_array(array, dtype=dtype, ensure_2d=False, input_name=name)
 
 
 def as_generator(random_state: Any) -> np.random.Generator:

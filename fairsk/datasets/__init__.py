@@ -6,6 +6,7 @@ from ._acs_income import fetch_acs_income
 from ._adult import load_adult
 from ._communities import load_communities
 from ._compas import load_compas
+from ._fairicp import make_fairicp_permutation, make_fairicp_simulation
 from ._simulated import make_biased_classification
 
 __all__ = [
@@ -14,4 +15,6 @@ __all__ = [
     "load_communities",
     "load_compas",
     "make_biased_classification",
+    "make_fairicp_permutation",
+    "make_fairicp_simulation",
 ]

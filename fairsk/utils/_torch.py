@@ -120,9 +120,10 @@ class FlatAdam:
         self.gradient.zero_()
         loss.backward()
         with self._torch.no_grad():
-            self._update()
+            self.apply()
 
-    def _update(self) -> None:
+    def apply(self) -> None:
+        """Go one step down the gradient that is in ``gradient`` already."""
         self._n_steps += 1
         first, second = self.betas
         gradient = self.gradient

@@ -1,0 +1,511 @@
+"""What every network of ours shares: data in and checked, the module, training, prediction."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import assert_all_finite, check_array, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from fairsk.base import SensitiveFeaturesMixin, check_rows
+from fairsk.utils import SensitiveFeatures, check_device, import_torch
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Validated rows, in the order they were given; those of weight zero are gone.
+
+    Attributes
+    ----------
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        Class codes, or standardised targets.
+    weight : ndarray of shape (n_samples,) or None
+    features : SensitiveFeatures or None
+    """
+
+    X: Any
+    y: np.ndarray
+    weight: np.ndarray | None
+    features: SensitiveFeatures | None
+
+    def take(self, rows: np.ndarray) -> TrainingRows:
+        return TrainingRows(
+            self.X[rows],
+            self.y[rows],
+            None if self.weight is None else self.weight[rows],
+            None if self.features is None else self.features.take(rows),
+        )
+
+
+class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
+    """A network trained by minibatches on a task loss and, beside it, a fairness term.
+
+    A subclass writes `_make_term(torch, train, validation, seed)`, which returns a
+    `fairsk.neural._training.Term` or None for plain training. It has the constructor parameters
+    ``module``, ``hidden_layer_sizes``, ``max_epochs``, ``batch_size``, ``lr``, ``weight_decay``,
+    ``early_stopping``, ``validation_fraction``, ``patience``, ``max_restarts``, ``device``,
+    ``sensitive_columns``, ``drop_sensitive_columns``, ``verbose`` and ``random_state``.
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The trained module, single precision.
+    n_iter_ : int
+        Epochs run in the last start.
+    history_ : list of dict
+        Of each epoch: the mean training loss and what the fairness term reports.
+    loss_curve_ : list of float
+        The losses of `history_`.
+    n_restarts_ : int
+        Starts given up because they diverged.
+    best_epoch_ : int
+        Epoch whose weights were kept, with early stopping; -1 without.
+    device_ : str
+    n_features_in_ : int
+    """
+
+    module: Any
+    hidden_layer_sizes: Any
+    max_epochs: Any
+    batch_size: Any
+    lr: Any
+    weight_decay: Any
+    early_stopping: Any
+    validation_fraction: Any
+    patience: Any
+    max_restarts: Any
+    device: str
+    verbose: Any
+    random_state: Any
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(
+        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> Any:
+        """Train the network so that its predictions are fair.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, dense or sparse. Standardise them first: networks learn badly otherwise.
+        y : array-like of shape (n_samples,)
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_sensitive), optional
+            Series, DataFrame, list or array. Numbers stay continuous, everything else is a group.
+            A row with a missing value trains the predictor and is left out of the fairness term.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ImportError
+            If torch is not installed.
+        ValueError, TypeError
+            Before training starts, for inputs or parameters that cannot work.
+        FloatingPointError
+            If training diverged in every start.
+        """
+        torch = import_torch(type(self).__name__)
+        self._check_parameters()
+        check_rows(X, y, sensitive_features)
+        validate_data(self, X, skip_check_array=True)
+        inner_X, features = self._split_sensitive(X, sensitive_features)
+        inner_X = check_array(
+            inner_X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            estimator=self,
+            input_name="X",
+        )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, inner_X, ensure_non_negative=True)
+        target = self._encode_target(y, weight)
+        rows = TrainingRows(inner_X, target, weight, features)
+        if weight is not None and not weight.all():
+            rows = rows.take(np.flatnonzero(weight))
+        if features is None:
+            self._warn_without_sensitive_features()
+        self.device_ = check_device(self.device)
+        self._train(torch, rows)
+        return self
+
+    def _train(self, torch: Any, rows: TrainingRows) -> None:
+        from fairsk.neural import _networks, _training
+
+        n_inputs = rows.X.shape[1]
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
+        build = _networks.module_builder(
+            self.module, n_inputs, self.hidden_layer_sizes, self._output_widths()[0]
+        )
+        with _training.private_rng(0):
+            _networks.check_output_width(
+                build(0), n_inputs, self._output_widths(), self._output_meaning()
+            )
+        train, validation = self._split_rows(rows, int(seeds[0]))
+        term = None
+        if rows.features is not None:
+            term = self._make_term(torch, train, validation, int(seeds[1]))
+        result = _training.train(
+            build,
+            self._sample(torch, train),
+            self._loss(torch),
+            self._settings(),
+            seed=int(seeds[2]),
+            validation=None if validation is None else self._sample(torch, validation),
+            term=term,
+        )
+        self.module_ = result.module
+        self.history_ = result.history
+        self.loss_curve_ = [record["loss"] for record in result.history]
+        self.n_iter_ = len(result.history)
+        self.n_restarts_ = result.n_restarts
+        self.best_epoch_ = result.best_epoch
+
+    @abstractmethod
+    def _make_term(
+        self, torch: Any, train: TrainingRows, validation: TrainingRows | None, seed: int
+    ) -> Any:
+        """The fairness term of the sensitive features, or None."""
+
+    @abstractmethod
+    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
+        """The target as the loss takes it."""
+
+    @abstractmethod
+    def _output_widths(self) -> tuple[int, ...]:
+        """Widths the module may have; the first is the default network's."""
+
+    @abstractmethod
+    def _output_meaning(self) -> str:
+        """What the outputs stand for, for an error message."""
+
+    @abstractmethod
+    def _loss(self, torch: Any) -> Any:
+        """From outputs and targets to the loss of each row."""
+
+    def _sample(self, torch: Any, rows: TrainingRows) -> Any:
+        from fairsk.neural import _training
+
+        weight = None
+        if rows.weight is not None:
+            scaled = rows.weight / rows.weight.mean()
+            weight = torch.as_tensor(scaled, dtype=torch.float32).to(self.device_)
+        y = torch.as_tensor(rows.y)
+        y = y.float() if y.is_floating_point() else y.long()
+        return _training.Sample(_training.Rows(rows.X, self.device_), y.to(self.device_), weight)
+
+    def _settings(self) -> Any:
+        from fairsk.neural import _training
+
+        return _training.Settings(
+            max_epochs=int(self.max_epochs),
+            batch_size=int(self.batch_size),
+            lr=float(self.lr),
+            weight_decay=float(self.weight_decay),
+            early_stopping=bool(self.early_stopping),
+            patience=int(self.patience),
+            max_restarts=int(self.max_restarts),
+            device=self.device_,
+            verbose=int(self.verbose),
+            description=type(self).__name__,
+        )
+
+    def _split_rows(
+        self, rows: TrainingRows, seed: int
+    ) -> tuple[TrainingRows, TrainingRows | None]:
+        """The rows to train on, and those to stop by with early stopping."""
+        if not self.early_stopping:
+            return rows, None
+        n_rows = len(rows.y)
+        n_held_out = int(np.ceil(self.validation_fraction * n_rows))
+        if not 0 < n_held_out < n_rows:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction!r} of {n_rows} rows leaves no row "
+                f"to train on."
+            )
+        order = np.random.RandomState(seed).permutation(n_rows)
+        return rows.take(np.sort(order[n_held_out:])), rows.take(np.sort(order[:n_held_out]))
+
+    def _check_parameters(self) -> None:
+        """Refuse bad parameters before any work; subclasses add their own."""
+        check_positive_integers(self, "max_epochs", "batch_size", "patience")
+        check_positive_numbers(self, "lr")
+        if not isinstance(self.max_restarts, Integral) or int(self.max_restarts) < 0:
+            raise ValueError(f"max_restarts must be an integer >= 0, got {self.max_restarts!r}.")
+        if not isinstance(self.weight_decay, Real) or not 0 <= float(self.weight_decay) < np.inf:
+            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay!r}.")
+        fraction: Any = self.validation_fraction
+        if not isinstance(fraction, Real) or not 0 < float(fraction) < 1:
+            raise ValueError(
+                f"validation_fraction is the share of rows held out, between 0 and 1, got "
+                f"{self.validation_fraction!r}."
+            )
+        check_layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+
+    # -------------------------------------------------------------- predict
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Outputs of the module, in the precision of X; shape (n_samples, n_outputs)."""
+        self._check_fitted(X)
+        inner_X = self._split_at_predict(X, None)[0]
+        inner_X = check_array(
+            inner_X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            estimator=self,
+            input_name="X",
+        )
+        torch = import_torch(type(self).__name__)
+        from fairsk.neural import _training
+
+        # Single precision depends on how many rows are predicted together; double does not show.
+        module, dtype = self.module_, torch.float32
+        if inner_X.dtype == np.float64:
+            module, dtype = copy.deepcopy(module).double(), torch.float64
+        rows = _training.Rows(inner_X, self.device_, dtype)
+        return _training.outputs_of(module, rows).cpu().numpy()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.non_deterministic = False
+        return tags
+
+
+class FairNetworkRegressor(RegressorMixin, BaseFairNetwork):
+    """A network with one output, trained on the squared error of the standardised target."""
+
+    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
+        y = column_or_1d(_require(y, self), warn=True)
+        if y.dtype.kind == "O":
+            y = y.astype(np.float64)
+        assert_all_finite(y, input_name="y", estimator_name=type(self).__name__)
+        y = y.astype(np.float64)
+        self.target_mean_ = float(np.average(y, weights=weight))
+        spread = np.average((y - self.target_mean_) ** 2, weights=weight)
+        self.target_scale_ = float(np.sqrt(spread))
+        if self.target_scale_ <= 1e-12 * max(1.0, abs(self.target_mean_)):
+            raise ValueError(
+                f"y has one value only ({y[0]:g}). A regression needs a target that varies."
+            )
+        return (y - self.target_mean_) / self.target_scale_
+
+    def _output_widths(self) -> tuple[int, ...]:
+        return (1,)
+
+    def _output_meaning(self) -> str:
+        return "one prediction a row"
+
+    def _loss(self, torch: Any) -> Any:
+        def squared_error(outputs: Any, y: Any) -> Any:
+            return (outputs[:, 0] - y).square()
+
+        return squared_error
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict targets; the sensitive features are not needed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            float32 for X in float32, else float64.
+        """
+        outputs = self._outputs(X)[:, 0]
+        return outputs * outputs.dtype.type(self.target_scale_) + outputs.dtype.type(
+            self.target_mean_
+        )
+
+    def score(
+        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> float:
+        """Coefficient of determination R^2 of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sensitive_features : array-like, optional
+            Taken because a pipeline may route it; not used.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        return float(r2_score(y, self.predict(X), sample_weight=sample_weight))
+
+
+class FairNetworkClassifier(ClassifierMixin, BaseFairNetwork):
+    """A network with one logit for two classes, or one logit a class, trained on cross-entropy."""
+
+    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
+        y = column_or_1d(_require(y, self), warn=True)
+        if y.dtype.kind == "f":
+            assert_all_finite(y, input_name="y", estimator_name=type(self).__name__)
+        check_classification_targets(y)
+        present = y if weight is None else y[weight > 0]
+        self.classes_ = np.unique(present)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of two classes, but y has one class only: "
+                f"{self.classes_[0]!r}."
+            )
+        # Labels of rows of weight zero alone are unknown; the rows are dropped later.
+        return np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+
+    def _output_widths(self) -> tuple[int, ...]:
+        n_classes = len(self.classes_)
+        return (1, 2) if n_classes == 2 else (n_classes,)
+
+    def _output_meaning(self) -> str:
+        if len(self.classes_) == 2:
+            return "the log-odds of the second class, or a logit for each of the 2 classes"
+        return f"a logit for each of the {len(self.classes_)} classes"
+
+    def _loss(self, torch: Any) -> Any:
+        functional = torch.nn.functional
+
+        def cross_entropy(outputs: Any, y: Any) -> Any:
+            if outputs.shape[1] == 1:
+                return functional.binary_cross_entropy_with_logits(
+                    outputs[:, 0], y.to(outputs.dtype), reduction="none"
+                )
+            return functional.cross_entropy(outputs, y, reduction="none")
+
+        return cross_entropy
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Log-odds of the second class, or a logit a class for more than two.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return outputs[:, 0]
+        return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            float32 for X in float32, else float64.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 2:
+            return softmax(scores, axis=1)
+        # Each from its own sign: 1 - p loses the digits of a small probability.
+        return np.column_stack([expit(-scores), expit(scores)])
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels; the sensitive features are not needed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels of `classes_`.
+        """
+        scores = self.decision_function(X)
+        codes = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
+        return self.classes_[codes]
+
+    def score(
+        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> float:
+        """Accuracy of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sensitive_features : array-like, optional
+            Taken because a pipeline may route it; not used.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+
+
+def _require(y: Any, estimator: Any) -> Any:
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    return y
+
+
+def check_positive_integers(estimator: Any, *names: str) -> None:
+    """Refuse parameters that are not integers >= 1.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name in names:
+        value: Any = getattr(estimator, name)
+        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < 1:
+            raise ValueError(f"{name} must be an integer >= 1, got {value!r}.")
+
+
+def check_positive_numbers(estimator: Any, *names: str) -> None:
+    """Refuse parameters that are not positive finite numbers.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name in names:
+        value: Any = getattr(estimator, name)
+        if not isinstance(value, Real) or not 0 < float(value) < np.inf:
+            raise ValueError(f"{name} must be a positive number, got {value!r}.")
+
+
+def check_layer_sizes(name: str, sizes: Sequence[int]) -> None:
+    """Refuse widths of layers that are not a sequence of integers >= 1.
+
+    Raises
+    ------
+    ValueError
+    """
+    is_sequence = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str)
+    if not is_sequence or not all(isinstance(s, Integral) and int(s) >= 1 for s in sizes):
+        raise ValueError(
+            f"{name} must be a sequence of integers >= 1 (empty for a linear model), got {sizes!r}."
+        )

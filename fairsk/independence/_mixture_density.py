@@ -28,7 +28,7 @@ class MixtureConditional(Conditional):
     def __init__(self, log_weight: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> None:
         self.log_weight, self.mean, self.scale = log_weight, mean, scale
         # One gather a call instead of three: (log of the factor, mean, -1 / (2 scale^2)), with the
-        # components in rows, along which NumPy adds fast.
+        # components in rows, along which NumPy adds fast (and take, unlike indexing, keeps them so).
         factor = log_weight - np.log(scale) - LOG_2_PI / 2
         self._terms = np.concatenate([factor, mean, -0.5 / scale**2], axis=1).T.copy()
 
@@ -37,7 +37,7 @@ class MixtureConditional(Conditional):
         return len(self.mean)
 
     def log_prob(self, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return self._log_prob(np.asarray(target, dtype=float), self._terms[:, rows])
+        return self._log_prob(np.asarray(target, dtype=float), self._terms.take(rows, axis=1))
 
     def _log_prob(self, target: np.ndarray, terms: np.ndarray) -> np.ndarray:
         k = self.mean.shape[1]
@@ -60,7 +60,7 @@ class MixtureConditional(Conditional):
         # Both densities of a position in one pass: in small samples calls cost more than sums.
         target = np.asarray(target, dtype=float)
         y_i, y_j = target[index_i], target[index_j]
-        terms = self._terms[:, np.concatenate([position_i, position_j])]
+        terms = self._terms.take(np.concatenate([position_i, position_j]), axis=1)
         crossed = self._log_prob(np.concatenate([y_j, y_i]), terms)
         gain = crossed - self._log_prob(np.concatenate([y_i, y_j]), terms)
         return gain[: len(y_i)] + gain[len(y_i) :]

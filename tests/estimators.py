@@ -6,7 +6,12 @@ from functools import partial
 
 from sklearn.linear_model import LogisticRegression
 
-from fairsk import BayesOptimalFairPostProcessor, FairCostSensitiveClassifier
+from fairsk import (
+    BayesOptimalFairPostProcessor,
+    FairCostSensitiveClassifier,
+    FairICPClassifier,
+    FairICPRegressor,
+)
 
 # Small settings: the contract is about behaviour, not about accuracy.
 BLIND = {
@@ -32,3 +37,20 @@ AWARE = {
     ),
 }
 ALL = {**BLIND, **AWARE}
+
+# Networks have no inner estimator, tolerance or groups: they share the tools and scikit-learn's
+# checks with the others, and their own contract is in tests/neural. Trained just long enough to
+# learn the data of the checks.
+_TINY = {
+    "hidden_layer_sizes": (16,),
+    "mu": 0.2,
+    "max_epochs": 30,
+    "batch_size": 16,
+    "lr": 0.02,
+    "discriminator_hidden_layer_sizes": (8,),
+    "random_state": 0,
+}
+NETWORKS = {"FairICP": partial(FairICPClassifier, **_TINY)}
+REGRESSORS = {"FairICP regressor": partial(FairICPRegressor, **_TINY)}
+# What a search tunes.
+GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {"FairICP": {"mu": [0.0, 0.8]}}

@@ -128,6 +128,7 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             inner_X,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
+            ensure_min_samples=2,
             estimator=self,
             input_name="X",
         )
@@ -204,9 +205,9 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
         weight = None
         if rows.weight is not None:
             scaled = rows.weight / rows.weight.mean()
-            weight = torch.as_tensor(scaled, dtype=torch.float32).to(self.device_)
-        y = torch.as_tensor(rows.y)
-        y = y.float() if y.is_floating_point() else y.long()
+            weight = _training.as_tensor(scaled, torch.float32).to(self.device_)
+        is_code = rows.y.dtype.kind in "iu"
+        y = _training.as_tensor(rows.y, torch.int64 if is_code else torch.float32)
         return _training.Sample(_training.Rows(rows.X, self.device_), y.to(self.device_), weight)
 
     def _settings(self) -> Any:

@@ -42,6 +42,12 @@ class Settings:
     description: str = ""
 
 
+def as_tensor(values: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor that nobody writes to; shares the memory of the array where it can."""
+    # torch warns of arrays that it could not write to, such as memory maps.
+    return torch.as_tensor(values if values.flags.writeable else values.copy(), dtype=dtype)
+
+
 class Rows:
     """Features of some rows, resident on the device when dense; a sparse matrix is densified
     batch by batch and never whole."""
@@ -49,9 +55,7 @@ class Rows:
     def __init__(self, X: Any, device: str, dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = device, dtype
         self.is_sparse = sparse.issparse(X)
-        self.values: Any = (
-            X.tocsr() if self.is_sparse else torch.as_tensor(X, dtype=dtype).to(device)
-        )
+        self.values: Any = X.tocsr() if self.is_sparse else as_tensor(X, dtype).to(device)
 
     def __len__(self) -> int:
         return int(self.values.shape[0])

@@ -32,7 +32,9 @@ from sklearn.preprocessing import StandardScaler
 from fairsk.datasets import make_biased_classification
 from fairsk.metrics import make_aware_scorer, make_fairness_scorer
 from fairsk.model_selection import best_within_tolerance
-from tests.estimators import ALL, AWARE, BLIND
+from tests.estimators import ALL as META
+from tests.estimators import AWARE, GRIDS, NETWORKS
+from tests.estimators import BLIND as BLIND_META
 
 pandas = pytest.importorskip("pandas", reason="the column channel is shown on pandas frames")
 
@@ -41,7 +43,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 ROUTING = pytest.mark.parametrize("routing", [True, False], ids=["routing", "no-routing"])
+ALL = META | NETWORKS
+BLIND = BLIND_META | NETWORKS
 EVERY = pytest.mark.parametrize("name", ALL)
+# Those that wrap an estimator of the user's.
+EVERY_META = pytest.mark.parametrize("name", META)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,7 @@ def test_pipeline_by_metadata(name, data):
         assert 0.5 < pipeline.score(X, y, sensitive_features=groups) <= 1
 
 
-@EVERY
+@EVERY_META
 @ROUTING
 def test_pipeline_inside_and_outside_by_columns(name, routing, data):
     _, X, y, _ = data
@@ -117,7 +123,7 @@ def test_renamed_column_is_named_in_the_error(routing, data):
 @pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
 def test_search_by_metadata(name, search, data):
     X, _, y, groups = data
-    grid = {"tolerance": [0.05, 0.5]}
+    grid = GRIDS[name]
     with config_context(enable_metadata_routing=True):
         if search is GridSearchCV:
             refit = best_within_tolerance(0.5, objective="accuracy", violation="parity")
@@ -128,7 +134,7 @@ def test_search_by_metadata(name, search, data):
         found.fit(X, y, sensitive_features=groups)
         scores = [v for k, v in found.cv_results_.items() if k.startswith("mean_test")]
         assert np.isfinite(scores).all()
-        assert found.best_params_["tolerance"] in grid["tolerance"]
+        assert found.best_params_ in [{key: v} for key, values in grid.items() for v in values]
 
 
 @EVERY
@@ -140,8 +146,9 @@ def test_search_by_columns(name, routing, search, data):
     step = model.steps[0][0]
     scorer = make_fairness_scorer("demographic_parity", sensitive_columns=["group"])
     extra = {"random_state": 0} if search is HalvingGridSearchCV else {}
+    grid = {f"{step}__{key}": values for key, values in GRIDS[name].items()}
     with config_context(enable_metadata_routing=routing):
-        found = search(model, {f"{step}__tolerance": [0.05, 0.5]}, scoring=scorer, cv=2, **extra)
+        found = search(model, grid, scoring=scorer, cv=2, **extra)
         found.fit(X, y)
         assert np.isfinite(found.cv_results_["mean_test_score"]).all()
         check_accuracy(y, found.predict(X))
@@ -153,7 +160,7 @@ def test_nested_cross_validation_by_metadata(name, data):
     with config_context(enable_metadata_routing=True):
         refit = best_within_tolerance(0.5, objective="accuracy", violation="parity")
         search = GridSearchCV(
-            ALL[name](), {"tolerance": [0.1, 0.5]}, scoring=fairness_scoring(), refit=refit, cv=2
+            ALL[name](), GRIDS[name], scoring=fairness_scoring(), refit=refit, cv=2
         )
         result = cross_validate(
             search,

@@ -30,6 +30,16 @@ $(VENV)/.with-%: $(VENV)/.created pyproject.toml $(CONSTRAINTS)
 	$(PIP) -c $(CONSTRAINTS) -e ".[$*]"
 	@touch $@
 
+# torch first and from its own index, whose build has no CUDA: PyPI's brings gigabytes of it. Where
+# that index cannot be reached, pip takes what it finds.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+$(VENV)/.torch: $(VENV)/.created $(CONSTRAINTS)
+	@echo "installing torch into $(VENV) ..."
+	$(PIP) -c $(CONSTRAINTS) --retries 0 --timeout 10 --extra-index-url $(TORCH_INDEX) torch
+	@touch $@
+
+$(VENV)/.with-test $(VENV)/.with-bench: $(VENV)/.torch
+
 quickstart: $(VENV)/.with-quickstart
 	$(BIN)/python -m fairsk.quickstart
 

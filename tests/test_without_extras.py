@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-OPTIONAL = ("torch", "skorch", "xgboost", "cvxpy", "matplotlib", "pandas", "polars", "tqdm")
+OPTIONAL = ("torch", "skorch", "zuko", "xgboost", "cvxpy", "matplotlib", "pandas", "polars", "tqdm")
 
 BLOCK = f"""
 import importlib.abc, sys, warnings
@@ -80,6 +80,16 @@ def test_the_main_job():
             "pandas",
         ),
         ("from fairsk.datasets import load_compas\nload_compas(as_frame=True)", "pandas"),
+        (
+            "from fairsk import FairICPClassifier\n"
+            "FairICPClassifier().fit([[0], [1]], [0, 1], sensitive_features=[0, 1])",
+            "pip install 'fairsk[neural]'",
+        ),
+        (
+            "from fairsk import MixtureDensityNetwork\n"
+            "MixtureDensityNetwork().fit([[0], [1]], [0, 1])",
+            "pip install 'fairsk[neural]'",
+        ),
     ],
 )
 def test_a_missing_extra_is_named(code, extra):

@@ -23,6 +23,8 @@ _ROOMS = {
         "MaskedAutoregressiveFlow",
         "MixtureDensityNetwork",
         "default_density",
+        "density_check",
+        "mixing_diagnostic",
     ),
     "metrics": (
         "demographic_parity_difference",

@@ -9,10 +9,12 @@ from fairsk.independence._density import (
     ExponentialFamilyConditional,
     TableConditional,
 )
+from fairsk.independence._density_check import DensityCheck, density_check
 from fairsk.independence._flow import MaskedAutoregressiveFlow
 from fairsk.independence._gaussian import GaussianConditional, LinearGaussianDensity
 from fairsk.independence._heteroscedastic import HeteroscedasticGaussianDensity
 from fairsk.independence._known import KnownGaussianDensity
+from fairsk.independence._mixing import MixingReport, mixing_diagnostic
 from fairsk.independence._mixture_density import MixtureDensityNetwork
 from fairsk.independence._permutation import ConditionalPermutation, InverseConditionalPermutation
 
@@ -21,6 +23,7 @@ __all__ = [
     "Conditional",
     "ConditionalDensity",
     "ConditionalPermutation",
+    "DensityCheck",
     "ExponentialFamilyConditional",
     "GaussianConditional",
     "HeteroscedasticGaussianDensity",
@@ -28,8 +31,11 @@ __all__ = [
     "KnownGaussianDensity",
     "LinearGaussianDensity",
     "MaskedAutoregressiveFlow",
+    "MixingReport",
     "MixtureDensityNetwork",
     "TableConditional",
     "cross_fit_conditional",
     "default_density",
+    "density_check",
+    "mixing_diagnostic",
 ]

@@ -7,7 +7,7 @@ target distribution, proportional to the product of ``q(target[permutation[i]] |
 unchanged and is reversible.
 
 Drawing a fresh pairing a step would cost more than the exchanges. Here the rows are brought into a
-random storage order, once every `STEPS_PER_ORDER` steps, and a step pairs the first half of the
+random storage order, once every few steps, and a step pairs the first half of the
 storage with the second at a random cyclic offset. The pairs depend on nothing but random numbers
 drawn for them, so that the stationary distribution is the same; they are contiguous slices, so
 that a step gathers nothing.
@@ -27,9 +27,11 @@ from fairsk.independence._density import (
     TableConditional,
 )
 
-# A storage order costs about as much as three steps; ten offsets within it mix as well as fresh
-# pairings do (benchmarks/icp_sampler.py prints both).
+# A storage order costs about as much as three steps of a large sample; ten offsets within it mix as
+# well as fresh pairings do (benchmarks/icp_sampler.py prints both). A few rows, where a half may
+# hold no row that another can exchange with, get a fresh order each step, which costs them nothing.
 STEPS_PER_ORDER = 10
+FEW_ROWS = 500
 # Pairs handled at a time: their temporaries stay in the first cache levels at any n.
 PIECE = 8192
 # A density's own log-odds save calls; with more rows than this, keeping the present log-densities,
@@ -45,8 +47,8 @@ class PairwiseChain:
     conditional : Conditional
         The density given each of n rows.
     target : ndarray of shape (n,) or (n, n_outputs)
-    steps_per_order : int, default=10
-        Steps between two storage orders.
+    steps_per_order : int, optional
+        Steps between two storage orders; by default 1 up to 500 rows, otherwise 10.
 
     Raises
     ------
@@ -59,10 +61,11 @@ class PairwiseChain:
         conditional: Conditional,
         target: np.ndarray,
         *,
-        steps_per_order: int = STEPS_PER_ORDER,
+        steps_per_order: int | None = None,
     ) -> None:
         self.n_rows = conditional.n_rows
-        self.steps_per_order = steps_per_order
+        few = self.n_rows <= FEW_ROWS
+        self.steps_per_order = steps_per_order or (1 if few else STEPS_PER_ORDER)
         self._storage = _storage_for(conditional, target)
 
     def run(

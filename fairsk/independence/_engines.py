@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fairsk.independence._cells import CellTables, ClassMatching, find_cells
-from fairsk.independence._chain import STEPS_PER_ORDER, PairwiseChain, check_observed
+from fairsk.independence._chain import PairwiseChain, check_observed
 from fairsk.independence._density import Conditional, TableConditional
 from fairsk.independence._exact import ConditionalBernoulli
 
@@ -42,7 +42,7 @@ class ChainEngine(Engine):
     is_exact = False
 
     def __init__(
-        self, conditional: Conditional, target: np.ndarray, steps_per_order: int = STEPS_PER_ORDER
+        self, conditional: Conditional, target: np.ndarray, steps_per_order: int | None = None
     ) -> None:
         self._chain = PairwiseChain(conditional, target, steps_per_order=steps_per_order)
 
@@ -91,6 +91,10 @@ class CellEngine(Engine):
 
     def draw(self, hub: np.ndarray, n_steps: int, rng: np.random.Generator) -> np.ndarray:
         return self._tables.permutation(self._tables.run(hub, n_steps, rng), rng)
+
+    def step(self, hub: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One step of the chain over tables."""
+        return self._tables.run(hub, 1, rng)
 
 
 def choose_engine(conditional: Conditional, target: np.ndarray, algorithm: str = "auto") -> Engine:

@@ -194,7 +194,7 @@ class PermutationSampler(BaseEstimator):
         self._rng = as_generator(copy.copy(self.random_state))
         self._engine = choose_engine(conditional, values, self.algorithm)
         self._hub = self._engine.hub(self.n_steps, self._rng)
-        self.conditional_, self.complete_ = conditional, complete
+        self.conditional_, self.complete_, self._values = conditional, complete, values
         self.algorithm_ = self._engine.name
         self.is_exact_ = self._engine.is_exact
         return self

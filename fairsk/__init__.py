@@ -24,6 +24,8 @@ _ROOMS = {
         "MixtureDensityNetwork",
         "default_density",
         "density_check",
+        "kernel_partial_correlation",
+        "kernel_partial_correlation_report",
         "mixing_diagnostic",
     ),
     "metrics": (

@@ -13,7 +13,12 @@ from fairsk.independence._density_check import DensityCheck, density_check
 from fairsk.independence._flow import MaskedAutoregressiveFlow
 from fairsk.independence._gaussian import GaussianConditional, LinearGaussianDensity
 from fairsk.independence._heteroscedastic import HeteroscedasticGaussianDensity
+from fairsk.independence._kernel_partial_correlation import kernel_partial_correlation
 from fairsk.independence._known import KnownGaussianDensity
+from fairsk.independence._kpc_report import (
+    KernelPartialCorrelation,
+    kernel_partial_correlation_report,
+)
 from fairsk.independence._mixing import MixingReport, mixing_diagnostic
 from fairsk.independence._mixture_density import MixtureDensityNetwork
 from fairsk.independence._permutation import ConditionalPermutation, InverseConditionalPermutation
@@ -28,6 +33,7 @@ __all__ = [
     "GaussianConditional",
     "HeteroscedasticGaussianDensity",
     "InverseConditionalPermutation",
+    "KernelPartialCorrelation",
     "KnownGaussianDensity",
     "LinearGaussianDensity",
     "MaskedAutoregressiveFlow",
@@ -37,5 +43,7 @@ __all__ = [
     "cross_fit_conditional",
     "default_density",
     "density_check",
+    "kernel_partial_correlation",
+    "kernel_partial_correlation_report",
     "mixing_diagnostic",
 ]

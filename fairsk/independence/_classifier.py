@@ -68,7 +68,7 @@ class ClassifierDensity(ConditionalDensity):
             )
         self.classes_ = np.unique(target)
         if len(self.classes_) < 2:
-            raise ValueError(f"The target has one class, {self.classes_[0]!r}.")
+            raise ValueError(f"The target has one class, {self.classes_.tolist()[0]!r}.")
         model = self.classifier
         if model is None:
             found = distinct_rows(given, min(MAX_CELLS, len(given) // ROWS_PER_CELL))

@@ -163,15 +163,16 @@ def split_folds(
 
 def _check_class_sizes(target: np.ndarray, n_folds: int) -> None:
     classes, counts = np.unique(target, return_counts=True)
+    rarest = classes.tolist()[counts.argmin()]
     if counts.min() < 2:
         raise ValueError(
-            f"Cross-fitting needs every class in every training fold, but the class "
-            f"{classes[counts.argmin()]!r} has one row. Merge rare classes, or set cv=None."
+            f"Cross-fitting needs every class in every training fold, but the class {rarest!r} has "
+            f"one row. Merge rare classes, or set cv=None."
         )
     if counts.min() < n_folds:
         raise ValueError(
-            f"cv={n_folds} folds, but the class {classes[counts.argmin()]!r} has "
-            f"{counts.min()} rows. Use fewer folds, or merge rare classes."
+            f"cv={n_folds} folds, but the class {rarest!r} has {counts.min()} rows. Use fewer "
+            f"folds, or merge rare classes."
         )
 
 

@@ -163,8 +163,8 @@ class TableConditional(Conditional):
         unknown = self.classes[codes] != target
         if unknown.any():
             raise ValueError(
-                f"The target has the value {target[unknown][0]!r}, which the density was not "
-                f"fitted with; it knows {self.classes.tolist()}."
+                f"The target has the value {target[unknown].tolist()[0]!r}, which the density was "
+                f"not fitted with; it knows {self.classes.tolist()}."
             )
         return codes
 

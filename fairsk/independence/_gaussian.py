@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.covariance import GraphicalLassoCV, LedoitWolf
 from sklearn.linear_model import LassoCV
+from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
 from fairsk.independence._density import (
@@ -138,7 +139,8 @@ class LinearGaussianDensity(ConditionalDensity):
         # LASSO is not invariant to scale; standardised columns are penalised alike.
         scale = given.std(axis=0)
         scale[scale == 0] = 1.0
-        model = LassoCV(cv=self.cv, max_iter=10_000).fit(
+        folds = KFold(self.cv, shuffle=True, random_state=0)
+        model = LassoCV(cv=folds, max_iter=10_000).fit(
             given / scale, column, sample_weight=weight * (len(weight) / weight.sum())
         )
         return model.coef_ / scale
@@ -169,7 +171,8 @@ class LinearGaussianDensity(ConditionalDensity):
         scale[scale == 0] = 1.0
         # Rows times the root of their weight have the weighted covariance.
         rows = (joint - mean) / scale * np.sqrt(weight / weight.mean())[:, None]
-        model = GraphicalLassoCV(cv=self.cv, assume_centered=True, max_iter=500).fit(rows)
+        folds = KFold(self.cv, shuffle=True, random_state=0)
+        model = GraphicalLassoCV(cv=folds, assume_centered=True, max_iter=500).fit(rows)
         precision = model.precision_ / np.outer(scale, scale)
         d = given.shape[1]
         self.precision_ = precision[d:, d:]

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fairsk.independence._density import ConditionalDensity, as_generator
 from fairsk.independence._gaussian import GaussianConditional, as_numbers, check_width
-from fairsk.independence._models import fit_weighted, quadratic_pipeline
+from fairsk.independence._models import fit_weighted, quadratic_pipeline, takes_weights
 
 # The scale is kept within this factor of the overall one: the log of a squared residual near zero
 # is very negative, and one such row must not make a region certain.
@@ -27,9 +27,11 @@ class HeteroscedasticGaussianDensity(ConditionalDensity):
     .. math:: Y \mid A = a \sim N(m(a), \exp(v(a)))
 
     The mean is fitted first. The logs of its squared residuals, taken out of fold so that a
-    flexible regressor does not hide the noise, are then regressed on the given variables; one
-    factor makes the squared standardised residuals one on average (the mean of the log of a
-    :math:`\chi^2_1` variable is not zero).
+    flexible regressor does not hide the noise, are then regressed on the given variables; a step of
+    Fisher scoring from there, a regression of :math:`v + r^2 e^{-v} - 1`, has the precision of
+    maximum likelihood, which the logs alone fall short of. With these variances as weights, where
+    the regressor takes weights, mean and variance are fitted once more. A factor, last, makes the
+    squared standardised residuals one on average.
 
     Parameters
     ----------
@@ -70,24 +72,49 @@ class HeteroscedasticGaussianDensity(ConditionalDensity):
             )
         mean = self._model("mean_regressor", given.shape[1])
         variance = self._model("variance_regressor", given.shape[1])
-        weight = np.ones(len(target)) if sample_weight is None else sample_weight
+        residuals = self._residuals(mean, given, target, sample_weight)
+        self._fit_variance(variance, given, residuals, sample_weight)
+        precision = sample_weight
+        if takes_weights(mean):
+            precision = self._scales(given) ** -2.0
+            precision *= 1.0 if sample_weight is None else sample_weight
+            precision /= precision.mean()
+            residuals = self._residuals(mean, given, target, precision)
+            self._fit_variance(variance, given, residuals, sample_weight)
+        self.mean_regressor_ = fit_weighted(mean, given, target, precision, "mean_regressor")
+
+    def _residuals(
+        self, mean: Any, given: np.ndarray, target: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray:
+        """Out of fold."""
         residuals = np.empty(len(target))
         folds = KFold(min(self.cv, len(target)), shuffle=True, random_state=0)
         for train, test in folds.split(given):
-            part = None if sample_weight is None else sample_weight[train]
+            part = None if weight is None else weight[train]
             model = fit_weighted(mean, given[train], target[train], part, "mean_regressor")
             residuals[test] = target[test] - model.predict(given[test])
-        self.mean_regressor_ = fit_weighted(mean, given, target, sample_weight, "mean_regressor")
-        self._overall = float(np.sqrt(np.average(residuals**2, weights=weight)))
+        return residuals
+
+    def _fit_variance(
+        self,
+        variance: Any,
+        given: np.ndarray,
+        residuals: np.ndarray,
+        sample_weight: np.ndarray | None,
+    ) -> None:
+        self._overall = float(np.sqrt(np.average(residuals**2, weights=sample_weight)))
         if not self._overall > 0:
             raise ValueError("The mean regressor leaves no residuals: the target has no density.")
-        logs = np.log(np.maximum(residuals**2, (self._overall / SCALE_RANGE) ** 2))
-        self.variance_regressor_ = fit_weighted(
-            variance, given, logs, sample_weight, "variance_regressor"
-        )
-        self._factor = 1.0
-        standardised = (residuals / self._scales(given)) ** 2
-        self._factor = float(np.sqrt(np.average(standardised, weights=weight)))
+        response = np.log(np.maximum(residuals**2, (self._overall / SCALE_RANGE) ** 2))
+        for _ in range(2):
+            self._factor = 1.0
+            self.variance_regressor_ = fit_weighted(
+                variance, given, response, sample_weight, "variance_regressor"
+            )
+            standardised = (residuals / self._scales(given)) ** 2
+            self._factor = float(np.sqrt(np.average(standardised, weights=sample_weight)))
+            scales = self._scales(given)
+            response = 2 * np.log(scales) + (residuals / scales) ** 2 - 1.0
 
     def _model(self, name: str, n_features: int) -> Any:
         model = getattr(self, name)

@@ -42,16 +42,20 @@ def fit_weighted(model: Any, X: np.ndarray, y: np.ndarray, sample_weight: Any, n
     model = clone(model)
     if sample_weight is None:
         return model.fit(X, y)
+    if not takes_weights(model):
+        raise ValueError(
+            f"{name}={type(model).__name__}(...) takes no sample_weight in fit. Leave the weights "
+            f"out, or pass a model that takes them."
+        )
     if isinstance(model, Pipeline):
-        last, step = model.steps[-1]
-        if has_fit_parameter(step, "sample_weight"):
-            return model.fit(X, y, **{f"{last}__sample_weight": sample_weight})
-    elif has_fit_parameter(model, "sample_weight"):
-        return model.fit(X, y, sample_weight=sample_weight)
-    raise ValueError(
-        f"{name}={type(model).__name__}(...) takes no sample_weight in fit. Leave the weights out, "
-        f"or pass a model that takes them."
-    )
+        return model.fit(X, y, **{f"{model.steps[-1][0]}__sample_weight": sample_weight})
+    return model.fit(X, y, sample_weight=sample_weight)
+
+
+def takes_weights(model: Any) -> bool:
+    """Whether the model, or the last step of a pipeline, is fitted with sample weights."""
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    return has_fit_parameter(last, "sample_weight")
 
 
 class CellFrequencies(ClassifierMixin, BaseEstimator):

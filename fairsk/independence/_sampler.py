@@ -221,8 +221,8 @@ def _check_data(
     known = target[rows]
     if bool(np.all(known == known[:1])):
         raise ValueError(
-            f"y is constant: every row with sensitive features has {known[0]!r}. Given a constant "
-            f"y, permute at random: numpy.random.default_rng(0).permutation(len(A))."
+            f"y is constant: every row with sensitive features has {known.tolist()[0]!r}. Given a "
+            f"constant y, permute at random: numpy.random.default_rng(0).permutation(len(A))."
         )
     if all(bool(np.all(column[rows] == column[rows[0]])) for column in features.columns):
         raise ValueError(

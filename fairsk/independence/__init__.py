@@ -10,9 +10,12 @@ from fairsk.independence._density import (
     TableConditional,
 )
 from fairsk.independence._density_check import DensityCheck, density_check
+from fairsk.independence._equalized_odds_kpc import equalized_odds_kpc
+from fairsk.independence._equalized_odds_test import DensityMisfitWarning, equalized_odds_test
 from fairsk.independence._flow import MaskedAutoregressiveFlow
 from fairsk.independence._gaussian import GaussianConditional, LinearGaussianDensity
 from fairsk.independence._heteroscedastic import HeteroscedasticGaussianDensity
+from fairsk.independence._hgr import hgr_correlation
 from fairsk.independence._kernel_partial_correlation import kernel_partial_correlation
 from fairsk.independence._known import KnownGaussianDensity
 from fairsk.independence._kpc_report import (
@@ -22,6 +25,7 @@ from fairsk.independence._kpc_report import (
 from fairsk.independence._mixing import MixingReport, mixing_diagnostic
 from fairsk.independence._mixture_density import MixtureDensityNetwork
 from fairsk.independence._permutation import ConditionalPermutation, InverseConditionalPermutation
+from fairsk.independence._test_results import EqualizedOddsTest, EqualizedOddsTests
 
 __all__ = [
     "ClassifierDensity",
@@ -29,6 +33,9 @@ __all__ = [
     "ConditionalDensity",
     "ConditionalPermutation",
     "DensityCheck",
+    "DensityMisfitWarning",
+    "EqualizedOddsTest",
+    "EqualizedOddsTests",
     "ExponentialFamilyConditional",
     "GaussianConditional",
     "HeteroscedasticGaussianDensity",
@@ -43,6 +50,9 @@ __all__ = [
     "cross_fit_conditional",
     "default_density",
     "density_check",
+    "equalized_odds_kpc",
+    "equalized_odds_test",
+    "hgr_correlation",
     "kernel_partial_correlation",
     "kernel_partial_correlation_report",
     "mixing_diagnostic",

@@ -12,10 +12,14 @@ from numpy.typing import ArrayLike
 
 from fairsk.independence._density import as_generator
 from fairsk.independence._kernels import PairKernel, make_kernel
-from fairsk.independence._neighbors import PointCells, draw_neighbors, neighbor_graph
+from fairsk.independence._neighbors import (
+    NeighborGraph,
+    PointCells,
+    draw_neighbors,
+    neighbor_graph,
+)
 from fairsk.independence._pair_sums import PairSums
 from fairsk.independence._points import as_points
-from fairsk.independence._search import TIE
 from fairsk.notions import UndefinedFairnessWarning
 from fairsk.utils import check_same_rows
 
@@ -153,45 +157,38 @@ class PartialCorrelation:
         self._sums, self._k, self._generator = PairSums(kernel), n_neighbors, generator
         self._cells = PointCells.of_points(given)
         self._points = given[self._cells.example]
-        self._without = self._mean(self._cells, self._points)
+        self._without = self._mean(neighbor_graph(self._cells, self._points, n_neighbors))
         likeness = float(self._sums.diagonal.mean())
         self._denominator = likeness - self._without
         self.is_undefined = abs(self._denominator) <= ZERO * abs(likeness)
 
     def of(self, V: np.ndarray) -> float:
         """The coefficient of V, of shape (n_rows, n_columns)."""
-        cells = PointCells.of_points(V)
-        return self.of_codes(cells.code, V[cells.example])
+        return self.of_graph(self.graph_of(V))
 
-    def of_codes(self, code: np.ndarray, points: np.ndarray) -> float:
-        """The coefficient of ``V = points[code]``, where points are distinct.
+    def graph_of(self, V: np.ndarray) -> NeighborGraph:
+        """Neighbours in (W, V)."""
+        cells = PointCells.of_points(V)
+        return self.joint_graph(cells.code, V[cells.example])
+
+    def joint_graph(self, code: np.ndarray, points: np.ndarray) -> NeighborGraph:
+        """Neighbours in (W, V), with ``V = points[code]``; it does not depend on U."""
+        cells = self._cells.crossed_with(code)
+        rows = cells.example
+        joint = np.concatenate([self._points[self._cells.code[rows]], points[code[rows]]], axis=1)
+        return neighbor_graph(cells, joint, self._k)
+
+    def of_graph(self, graph: NeighborGraph) -> float:
+        """The coefficient of V, from the neighbours in (W, V).
 
         0 where it is undefined, since U then says nothing about V given W.
         """
         if self.is_undefined:
             return 0.0
-        cells, joint = self._join(code, points)
-        return (self._mean(cells, joint) - self._without) / self._denominator
+        return (self._mean(graph) - self._without) / self._denominator
 
-    def share_tied(self, V: np.ndarray) -> float:
-        """Share of rows whose K nearest neighbours in (W, V) are not unique."""
-        cells = PointCells.of_points(V)
-        graph = neighbor_graph(*self._join(cells.code, V[cells.example]), self._k)
-        tied = graph.cells.count - 1 > self._k
-        tied[graph.source[graph.weight < (1 - TIE) / self._k]] = True
-        return float(tied[graph.cells.code].mean())
-
-    def _join(self, code: np.ndarray, points: np.ndarray) -> tuple[PointCells, np.ndarray]:
-        """Cells of the rows equal in W and V, and where they are."""
-        cells = self._cells.crossed_with(code)
-        rows = cells.example
-        return cells, np.concatenate(
-            [self._points[self._cells.code[rows]], points[code[rows]]], axis=1
-        )
-
-    def _mean(self, cells: PointCells, points: np.ndarray) -> float:
+    def _mean(self, graph: NeighborGraph) -> float:
         """T, the mean likeness of U at neighbours."""
-        graph = neighbor_graph(cells, points, self._k)
         if self._generator is None:
             return self._sums.mean_over_neighbors(graph)
         return self._sums.mean_over_pairs(*draw_neighbors(graph, self._generator))

@@ -146,11 +146,12 @@ def kernel_partial_correlation_report(
     coefficient = PartialCorrelation(
         pair_kernel, sample.W, n_neighbors=n_neighbors, generator=breaker
     )
+    graph = coefficient.graph_of(sample.V)
     value = error = float("nan")
     if coefficient.is_undefined:
         warn_undefined()
     else:
-        value = coefficient.of(sample.V)
+        value = coefficient.of_graph(graph)
         error = _standard_error(sample, pair_kernel, n_neighbors, n_resamples, breaker, generator)
     return KernelPartialCorrelation(
         value=value,
@@ -158,7 +159,7 @@ def kernel_partial_correlation_report(
         n_rows=len(sample.U),
         n_neighbors=n_neighbors,
         n_columns=(sample.U.shape[1], sample.V.shape[1], sample.W.shape[1]),
-        share_tied=coefficient.share_tied(sample.V),
+        share_tied=graph.share_tied,
         ties=ties,
         kernel=kernel if isinstance(kernel, str) else getattr(kernel, "__name__", "custom"),
         bandwidth=getattr(pair_kernel, "bandwidth", None),

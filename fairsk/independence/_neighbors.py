@@ -112,6 +112,18 @@ class NeighborGraph:
     target: np.ndarray
     weight: np.ndarray
 
+    @property
+    def is_certain(self) -> np.ndarray:
+        """Whether the target's rows are neighbours however ties are broken, of each edge."""
+        return self.weight > (1 - TIE) / self.n_neighbors
+
+    @property
+    def share_tied(self) -> float:
+        """Share of the rows whose K nearest neighbours are not unique."""
+        tied = self.cells.count - 1 > self.n_neighbors
+        tied[self.source[~self.is_certain]] = True
+        return float(tied[self.cells.code].mean())
+
 
 def neighbor_graph(cells: PointCells, points: np.ndarray, n_neighbors: int) -> NeighborGraph:
     """The graph of rows whose cells are at some points.
@@ -171,8 +183,7 @@ def draw_neighbors(
     row, neighbor : ndarray of int of shape (n_rows * n_neighbors,)
     """
     cells, k = graph.cells, graph.n_neighbors
-    # A neighbour that is certain has weight 1 / K.
-    certain = graph.weight > (1 - TIE) / k
+    certain = graph.is_certain
     short = np.flatnonzero(cells.count <= k)
     pairs = [edge_pairs(cells, graph.source[certain], graph.target[certain])]
     own, other = edge_pairs(cells, short, short)

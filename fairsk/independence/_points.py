@@ -9,7 +9,9 @@ import numpy as np
 from fairsk.utils import SensitiveEncoder, SensitiveFeatures, check_sensitive_features
 
 
-def as_points(values: Any, name: str, *, standardize: bool = False) -> np.ndarray:
+def as_points(
+    values: Any, name: str, *, standardize: bool = False, codes: bool = False
+) -> np.ndarray:
     """One float matrix: numbers as they are or standardised, groups as corners of a simplex.
 
     Parameters
@@ -22,6 +24,8 @@ def as_points(values: Any, name: str, *, standardize: bool = False) -> np.ndarra
         Whether numeric columns are given mean zero and variance one, and numbers with at most ten
         distinct values, all whole, are taken for codes of groups, as in
         `~fairsk.utils.SensitiveEncoder`.
+    codes : bool, default=False
+        Whether groups become numbers 0, 1, ... in one column instead.
 
     Returns
     -------
@@ -50,14 +54,14 @@ def as_points(values: Any, name: str, *, standardize: bool = False) -> np.ndarra
         if any(mask.any() for mask in features.missing):
             raise ValueError(_missing(name))
         matrix = np.concatenate(
-            [_encode(features, j, standardize) for j in range(len(features.names))], axis=1
+            [_encode(features, j, standardize, codes) for j in range(len(features.names))], axis=1
         )
     if not np.isfinite(matrix).all():
         raise ValueError(_missing(name))
     return matrix
 
 
-def _encode(features: SensitiveFeatures, j: int, standardize: bool) -> np.ndarray:
+def _encode(features: SensitiveFeatures, j: int, standardize: bool, as_codes: bool) -> np.ndarray:
     column, missing = features.columns[j], features.missing[j]
     if column.dtype.kind in "iufb" and not standardize:
         return column.astype(float)[:, None]
@@ -66,6 +70,8 @@ def _encode(features: SensitiveFeatures, j: int, standardize: bool) -> np.ndarra
     codes = encoder.fit_transform(alone)
     if encoder.is_numeric_.all() or codes.shape[1] == 1:
         return codes
+    if as_codes:
+        return (codes @ np.arange(1.0, codes.shape[1] + 1))[:, None]
     # The encoder leaves out the reference group, which would be nearer to all than they are to
     # each other.
     reference = 1.0 - codes.sum(axis=1, keepdims=True)

@@ -185,7 +185,7 @@ def make_fairness_scorer(
     measure: str = "difference",
     contrast: str = "population",
     groups: str = "intersectional",
-    response_method: str = "predict",
+    response_method: str | Sequence[str] = "predict",
     empty: str = "nan",
     greater_is_better: bool | None = None,
     sensitive_columns: Sequence[str | int] | None = None,
@@ -204,9 +204,10 @@ def make_fairness_scorer(
     contrast : {"population", "groups"}, default="population"
         Each group against the whole population (the papers), or against each other (fairlearn).
     groups : {"intersectional", "independent"}, default="intersectional"
-    response_method : str, default="predict"
+    response_method : str or sequence of str, default="predict"
         ``"predict"`` scores decisions, ``"predict_proba"`` the positive class's probability as a
-        soft decision. A metric may also take ``"decision_function"``.
+        soft decision. A metric may also take ``"decision_function"``, or a sequence of methods,
+        of which it gets the first that the model has.
     empty : {"nan", "raise", "skip"}, default="nan"
         What becomes of a group without the rows a rate needs: NaN with a warning, an error, or
         left out. A group with no row at all in the scored sample cannot be known of.
@@ -275,7 +276,7 @@ def make_fairness_scorer(
 
 
 def _notion_metric(
-    notion: str | FairnessNotion, options: dict[str, str], response_method: str
+    notion: str | FairnessNotion, options: dict[str, str], response_method: str | Sequence[str]
 ) -> _Violation:
     notion = get_notion(notion)
     for name, value in options.items():

@@ -86,7 +86,7 @@ def main() -> None:
             logs = "".join(
                 f"{np.median(np.log10(2 * tv[m] / n_orders)):>12.2f}" for m in methods[:2]
             )
-            wins = f"{int((tv['ICP'] < tv['CP']).sum())}/{len(trials)}"
+            wins = f"{int((tv['ICP'] < tv['CP'] - 1e-9).sum())}/{len(trials)}"
             seconds = time.process_time() - start
             print(f"{n_relevant:>4}{n_noise:>5}{line}{logs}{wins:>10}{seconds:>9.1f}", flush=True)
 

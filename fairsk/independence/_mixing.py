@@ -52,7 +52,7 @@ class MixingReport:
 
 
 def mixing_diagnostic(
-    sampler: PermutationSampler, *, n_copies: int = 5, random_state: Any = None
+    sampler: PermutationSampler, *, n_copies: int = 10, random_state: Any = None
 ) -> MixingReport:
     """Measure how well a permutation sampler's chain mixes.
 
@@ -61,7 +61,7 @@ def mixing_diagnostic(
     adversary learns nothing from copies that equal the data. Measured is the correlation r between
     what a row has in the hub and what it has in a copy. Two independent draws are correlated too,
     by some r0, for both depend on the given side; r0 is taken from draws after ten times as many
-    further steps, and (r - r0) / (1 - r0) reported.
+    further steps, and (r - r0) / (1 - r0) reported. The first start is the sampler's hub.
 
     The stronger the dependence between A and y, the more steps are needed; the number of rows does
     not matter (benchmarks/icp_sampler.py prints both).
@@ -70,7 +70,7 @@ def mixing_diagnostic(
     ----------
     sampler : InverseConditionalPermutation or ConditionalPermutation
         Fitted.
-    n_copies : int, default=5
+    n_copies : int, default=10
     random_state : int, RandomState, Generator or None, default=None
 
     Returns
@@ -92,7 +92,7 @@ def mixing_diagnostic(
     >>> mixing_diagnostic(few.fit(A, y), random_state=0).residual_correlation
     0.7
     >>> enough = InverseConditionalPermutation(LinearGaussianDensity(), random_state=0)
-    >>> abs(mixing_diagnostic(enough.fit(A, y), random_state=0).residual_correlation) < 0.05
+    >>> abs(mixing_diagnostic(enough.fit(A, y), random_state=0).residual_correlation) < 0.1
     True
     """
     check_is_fitted(sampler, "algorithm_")
@@ -105,10 +105,12 @@ def mixing_diagnostic(
         return _mixing_of_table(sampler._engine, sampler._hub, n_steps, rng)
     values = _standardised(sampler._values)
     residual = np.empty((n_copies, values.shape[1]))
+    state = sampler._hub
     for row in residual:
-        near = sampler._engine.draw(sampler._hub, n_steps, rng)
-        far = sampler._engine.draw(near, LONG * n_steps, rng)
-        start = values[sampler._hub]
+        start = values[state]
+        near = sampler._engine.draw(state, n_steps, rng)
+        # The far state is the next start: copies of one start would share its chance.
+        state = far = sampler._engine.draw(near, LONG * n_steps, rng)
         independent = (start * values[far]).mean(axis=0)
         row[:] = ((start * values[near]).mean(axis=0) - independent) / (1.0 - independent)
     means = residual.mean(axis=0)

@@ -137,7 +137,7 @@ class _Indicators:
 
     def __init__(self, name: str, values: np.ndarray) -> None:
         found, inverse = _factorize(values)
-        counts = np.bincount(inverse)
+        counts = np.bincount(inverse, minlength=len(found))
         order = sorted(range(len(found)), key=lambda k: found[k])
         most = max(order, key=lambda k: counts[k])
         # A constant column keeps its indicator, so that no feature has zero columns.
@@ -180,9 +180,11 @@ def _are_codes(values: np.ndarray) -> bool:
 
 def _factorize(values: np.ndarray) -> tuple[list, np.ndarray]:
     """Distinct values, as numbers or text, and which one each row has."""
-    if values.dtype.kind in "iufb":
+    if values.dtype.kind in "iuf":
         found, inverse = np.unique(values.astype(float), return_inverse=True)
         return found.tolist(), inverse
+    if values.dtype.kind == "b":
+        return ["False", "True"], values.astype(np.intp)
     # A dictionary, because sorting a million strings takes seconds.
     table: dict[str, int] = {}
     inverse = np.fromiter(

@@ -249,16 +249,18 @@ class _GeneralStorage(_Storage):
     def load(self, order: np.ndarray, index: np.ndarray) -> None:
         self.order, self.index = order, index
         if not self._has_log_odds:
-            self.own = self._conditional.log_prob(self._target[index], order)
+            # Given rows in storage order: a step then reads them one after the other.
+            self._ordered, self._rows = self._conditional.take(order), np.arange(len(order))
+            self.own = self._ordered.log_prob(self._target[index], self._rows)
 
     def log_odds(self, low: slice, high: slice) -> np.ndarray:
-        positions = self.order[low], self.order[high]
-        indices = self.index[low], self.index[high]
+        index_low, index_high = self.index[low], self.index[high]
         if self._has_log_odds:
-            odds = self._conditional.log_odds(self._target, *positions, *indices)
+            positions = self.order[low], self.order[high]
+            odds = self._conditional.log_odds(self._target, *positions, index_low, index_high)
         else:
-            self._new_low = self._conditional.log_prob(self._target[indices[1]], positions[0])
-            self._new_high = self._conditional.log_prob(self._target[indices[0]], positions[1])
+            self._new_low = self._ordered.log_prob(self._target[index_high], self._rows[low])
+            self._new_high = self._ordered.log_prob(self._target[index_low], self._rows[high])
             odds = self._new_low + self._new_high - (self.own[low] + self.own[high])
         self.n_nan += int(np.isnan(odds).sum())
         return odds

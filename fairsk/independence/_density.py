@@ -44,6 +44,21 @@ class Conditional(ABC):
             ``log q(target[k] | given[rows[k]])``.
         """
 
+    def take(self, rows: np.ndarray) -> Conditional:
+        """The density of some of the rows, in any order.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (m,)
+
+        Returns
+        -------
+        Conditional
+            Of m rows. Here it looks rows up in this one; a subclass that copies what it keeps of
+            them lets a sampler go through memory in order.
+        """
+        return _TakenConditional(self, rows)
+
     def log_odds(
         self,
         target: np.ndarray,
@@ -72,6 +87,20 @@ class Conditional(ABC):
         crossed = self.log_prob(target_j, position_i) + self.log_prob(target_i, position_j)
         straight = self.log_prob(target_i, position_i) + self.log_prob(target_j, position_j)
         return crossed - straight
+
+
+class _TakenConditional(Conditional):
+    """Some rows of another conditional."""
+
+    def __init__(self, whole: Conditional, rows: np.ndarray) -> None:
+        self.whole, self.rows = whole, rows
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.rows)
+
+    def log_prob(self, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return self.whole.log_prob(target, self.rows[rows])
 
 
 class ExponentialFamilyConditional(Conditional):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,7 +29,8 @@ class MixtureConditional(Conditional):
     def __init__(self, log_weight: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> None:
         self.log_weight, self.mean, self.scale = log_weight, mean, scale
         # One gather a call instead of three: (log of the factor, mean, -1 / (2 scale^2)), with the
-        # components in rows, along which NumPy adds fast (and take, unlike indexing, keeps them so).
+        # components in rows, along which NumPy adds fast (and take, unlike indexing, keeps them
+        # so).
         factor = log_weight - np.log(scale) - LOG_2_PI / 2
         self._terms = np.concatenate([factor, mean, -0.5 / scale**2], axis=1).T.copy()
 
@@ -38,6 +40,12 @@ class MixtureConditional(Conditional):
 
     def log_prob(self, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return self._log_prob(np.asarray(target, dtype=float), self._terms.take(rows, axis=1))
+
+    def take(self, rows: np.ndarray) -> MixtureConditional:
+        taken = copy(self)
+        taken.log_weight, taken.mean = self.log_weight[rows], self.mean[rows]
+        taken.scale, taken._terms = self.scale[rows], self._terms.take(rows, axis=1)
+        return taken
 
     def _log_prob(self, target: np.ndarray, terms: np.ndarray) -> np.ndarray:
         k = self.mean.shape[1]

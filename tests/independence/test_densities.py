@@ -24,6 +24,7 @@ from fairsk.independence import (
     density_check,
 )
 from fairsk.independence._cross_fit import StackedConditional, stack_conditionals
+from fairsk.independence._mixture_density import MixtureConditional
 
 
 def linear_data(n=400, d=3, seed=0):
@@ -212,6 +213,20 @@ def test_stacks_keep_fast_families_and_otherwise_agree_with_the_parts():
     # Statistics that differ do not cancel, so that these are no one family.
     other = ExponentialFamilyConditional(lambda y: y[:, None] ** 2, np.ones((2, 1)))
     assert isinstance(stack_conditionals([families[0], other], rows), StackedConditional)
+
+
+def test_taken_rows():
+    rng = np.random.default_rng(0)
+    weight = np.log(rng.dirichlet(np.ones(3), size=6))
+    mixture = MixtureConditional(weight, rng.normal(size=(6, 3)), rng.uniform(1, 2, size=(6, 3)))
+    for whole in (mixture, GaussianConditional(rng.normal(size=6), np.ones(6))):
+        order, rows = rng.permutation(6)[:4], np.array([3, 0, 0, 2, 1])
+        taken = whole.take(order)
+        assert taken.n_rows == 4
+        target = rng.normal(size=5)
+        np.testing.assert_allclose(
+            taken.log_prob(target, rows), whole.log_prob(target, order[rows])
+        )
 
 
 def _powers(y):

@@ -118,7 +118,7 @@ def test_steps_of_the_chain_keep_the_distribution(make, n):
     expected = expected_of(conditional, target)
     chain = PairwiseChain(conditional, target, steps_per_order=2)
     states = np.array(list(expected))
-    starts = rng.choice(len(states), p=list(expected.values()), size=5000)
+    starts = rng.choice(len(states), p=list(expected.values()), size=4000)
     draws = [chain.run(states[s], 3, rng, backward=bool(s % 2)) for s in starts]
     assert chi_square_pvalue(draws, expected) > SMALLEST_PVALUE
 
@@ -128,7 +128,7 @@ def test_the_chain_forgets_its_start(make):
     rng = np.random.default_rng(7)
     conditional, target = make(5, rng)
     chain = PairwiseChain(conditional, target)
-    draws = [chain.run(np.arange(5), 40, rng) for _ in range(1500)]
+    draws = [chain.run(np.arange(5), 25, rng) for _ in range(1000)]
     assert chi_square_pvalue(draws, expected_of(conditional, target)) > SMALLEST_PVALUE
 
 
@@ -176,7 +176,7 @@ def test_exact_draws(make, engine, n):
         drawer = BinaryEngine(conditional, target)
     assert drawer.is_exact
     hub = drawer.hub(1, rng)
-    draws = [drawer.draw(hub, 1, rng) for _ in range(5000)]
+    draws = [drawer.draw(hub, 1, rng) for _ in range(4000)]
     assert chi_square_pvalue(draws, expected_of(conditional, target)) > SMALLEST_PVALUE
 
 
@@ -187,7 +187,7 @@ def test_chain_over_tables():
     engine = CellEngine(conditional, target, cell.ravel())
     assert not engine.is_exact
     hub = engine.hub(20, rng)
-    draws = [engine.draw(hub, 8, rng) for _ in range(2000)]
+    draws = [engine.draw(hub, 6, rng) for _ in range(1200)]
     assert chi_square_pvalue(draws, expected_of(conditional, target)) > SMALLEST_PVALUE
 
 

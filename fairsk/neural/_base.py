@@ -135,14 +135,17 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, inner_X, ensure_non_negative=True)
-        target = self._encode_target(y, weight)
-        rows = TrainingRows(inner_X, target, weight, features)
+        y = self._check_target(y)
         if weight is not None and not weight.all():
-            rows = rows.take(np.flatnonzero(weight))
+            # Gone before anything is estimated, so that they leave no trace.
+            rows = np.flatnonzero(weight)
+            inner_X, y, weight = inner_X[rows], y[rows], weight[rows]
+            features = None if features is None else features.take(rows)
+        training = TrainingRows(inner_X, self._encode_target(y, weight), weight, features)
         if features is None:
             self._warn_without_sensitive_features()
         self.device_ = check_device(self.device)
-        self._train(torch, rows)
+        self._train(torch, training)
         return self
 
     def _train(self, torch: Any, rows: TrainingRows) -> None:
@@ -184,7 +187,11 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
         """The fairness term of the sensitive features, or None."""
 
     @abstractmethod
-    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
+    def _check_target(self, y: Any) -> np.ndarray:
+        """The target as a validated one-dimensional array."""
+
+    @abstractmethod
+    def _encode_target(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """The target as the loss takes it."""
 
     @abstractmethod
@@ -291,12 +298,12 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
 class FairNetworkRegressor(RegressorMixin, BaseFairNetwork):
     """A network with one output, trained on the squared error of the standardised target."""
 
-    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
-        y = column_or_1d(_require(y, self), warn=True)
-        if y.dtype.kind == "O":
-            y = y.astype(np.float64)
+    def _check_target(self, y: Any) -> np.ndarray:
+        y = column_or_1d(_require(y, self), warn=True).astype(np.float64)
         assert_all_finite(y, input_name="y", estimator_name=type(self).__name__)
-        y = y.astype(np.float64)
+        return y
+
+    def _encode_target(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         self.target_mean_ = float(np.average(y, weights=weight))
         spread = np.average((y - self.target_mean_) ** 2, weights=weight)
         self.target_scale_ = float(np.sqrt(spread))
@@ -358,20 +365,21 @@ class FairNetworkRegressor(RegressorMixin, BaseFairNetwork):
 class FairNetworkClassifier(ClassifierMixin, BaseFairNetwork):
     """A network with one logit for two classes, or one logit a class, trained on cross-entropy."""
 
-    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
+    def _check_target(self, y: Any) -> np.ndarray:
         y = column_or_1d(_require(y, self), warn=True)
         if y.dtype.kind == "f":
             assert_all_finite(y, input_name="y", estimator_name=type(self).__name__)
         check_classification_targets(y)
-        present = y if weight is None else y[weight > 0]
-        self.classes_ = np.unique(present)
+        return y
+
+    def _encode_target(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of two classes, but y has one class only: "
                 f"{self.classes_[0]!r}."
             )
-        # Labels of rows of weight zero alone are unknown; the rows are dropped later.
-        return np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        return codes
 
     def _output_widths(self) -> tuple[int, ...]:
         n_classes = len(self.classes_)

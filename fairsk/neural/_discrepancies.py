@@ -17,6 +17,8 @@ from fairsk.neural._discriminator import Discriminator
 from fairsk.neural._training import Term, batches
 from fairsk.utils import private_rng
 
+# Brings the kernel discrepancies to the size of the task losses, so that mu means about the same.
+SCALE = 30.0
 # Rows of the kernel discrepancies on the validation part: they are quadratic in them.
 MAX_HELD_OUT = 2000
 
@@ -67,8 +69,16 @@ class DiscrepancyTerm(Term):
     a slice. Rows whose A is unknown are left out of it.
     """
 
-    def __init__(self, weight: float, copies: Copies, held_out: Copies | None, seed: int) -> None:
-        self.weight, self.copies, self.held_out, self.seed = weight, copies, held_out, seed
+    def __init__(
+        self,
+        weight: float,
+        copies: Copies,
+        held_out: Copies | None,
+        seed: int,
+        are_logits: bool = False,
+    ) -> None:
+        self.weight, self.copies, self.held_out = weight, copies, held_out
+        self.seed, self.are_logits = seed, are_logits
 
     def start_epoch(self, order: torch.Tensor, predict: Callable[[], torch.Tensor]) -> None:
         place = self.copies.place[order]
@@ -209,7 +219,8 @@ class MMDTerm(DiscrepancyTerm):
     The kernel of the joint vector is a product, so that the squared discrepancy is
     :math:`\frac{1}{n^2} \sum_{ij} k_u(u_i, u_j) \, [k_v(v_i, v_j) - k_v(v_i, \tilde v_j)
     - k_v(\tilde v_i, v_j) + k_v(\tilde v_i, \tilde v_j)]`; the bracket does not depend on the
-    predictor. Widths are the medians of the pairwise distances.
+    predictor. The width of k_v is the median distance of the batch; that of k_u is fixed, since a
+    width that follows the outputs would reward growing instead of being fair.
     """
 
     def discrepancy(
@@ -219,7 +230,7 @@ class MMDTerm(DiscrepancyTerm):
         fake: torch.Tensor,
         weight: torch.Tensor | None,
     ) -> torch.Tensor:
-        return scaled(mmd_squared(outputs, real, fake, weight), outputs)
+        return SCALE * mmd_squared(comparable(outputs, self.are_logits), real, fake, weight)
 
 
 class EnergyTerm(DiscrepancyTerm):
@@ -232,12 +243,19 @@ class EnergyTerm(DiscrepancyTerm):
         fake: torch.Tensor,
         weight: torch.Tensor | None,
     ) -> torch.Tensor:
-        return scaled(energy_distance(outputs, real, fake, weight), outputs)
+        return SCALE * energy_distance(comparable(outputs, self.are_logits), real, fake, weight)
 
 
-def scaled(value: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-    """A statistic times its sample size, which has a scale of its own under independence."""
-    return value * len(outputs)
+def comparable(outputs: torch.Tensor, are_logits: bool) -> torch.Tensor:
+    """Outputs on a scale on which 1 is a usual distance, and that growing does not escape.
+
+    Predictions of a standardised target are so already. Logits, which may grow without end and
+    so leave a Gaussian kernel behind, become probabilities, in quarters.
+    """
+    if not are_logits:
+        return outputs
+    shares = torch.sigmoid(outputs) if outputs.shape[1] == 1 else torch.softmax(outputs, dim=1)
+    return 4.0 * shares
 
 
 def mmd_squared(
@@ -246,7 +264,7 @@ def mmd_squared(
     fake: torch.Tensor,
     weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Squared MMD (V-statistic) between (outputs, real) and (outputs, fake).
+    """Squared MMD (V-statistic) between (outputs, real) and (outputs, fake); width 1 for outputs.
 
     Parameters
     ----------
@@ -264,7 +282,7 @@ def mmd_squared(
     kernel_v = torch.exp(-v / (2 * _median(v)))
     n = len(real)
     bracket = kernel_v[:n, :n] - kernel_v[:n, n:] - kernel_v[n:, :n] + kernel_v[n:, n:]
-    return _pair_mean(torch.exp(-u / (2 * _median(u))) * bracket, weight)
+    return _pair_mean(torch.exp(-u / 2) * bracket, weight)
 
 
 def energy_distance(

@@ -134,7 +134,9 @@ class _FairICP(BaseFairNetwork):
                 batch_size=int(self.batch_size),
             )
         kind = {"mmd": _discrepancies.MMDTerm, "energy": _discrepancies.EnergyTerm}
-        return kind[self.discrepancy](float(self.mu), copies, held_out, int(seeds[1]))
+        return kind[self.discrepancy](
+            float(self.mu), copies, held_out, int(seeds[1]), self._is_discrete()
+        )
 
     def _held_out_copies(self, torch: Any, rows: TrainingRows | None, copier: Copier) -> Any:
         if rows is None:
@@ -237,8 +239,9 @@ class FairICPRegressor(_FairICP, FairNetworkRegressor):
         The share of fairness. 0 is plain training, bit for bit.
     discrepancy : {"adversarial", "mmd", "energy"}, default="adversarial"
         How the two samples are compared: by a discriminator, or without one by the squared maximum
-        mean discrepancy (Gaussian kernel, median width) or the energy distance of each batch,
-        times its number of rows.
+        mean discrepancy (Gaussian kernel) or the energy distance of each batch, times 30 to be of
+        the size of the task loss. These look at probabilities where the discriminator looks at
+        logits, need no second network, and vary less from seed to seed.
     resampling : {"icp", "cp", "oracle", "fdl"} or sampler, default="icp"
         Where copies come from. "icp": inverse conditional permutation; "cp": permutation by a
         density of A given Y; "oracle": as "icp" by a `density` that is true; "fdl": draws from

@@ -159,9 +159,8 @@ def equalized_odds_test(
         raise ValueError(f"y_true must be 1-D, got shape {label.shape}.")
     models, is_single = _as_models(y_pred, len(label))
     for model, output in models.items():
-        check_same_rows(
-            y_true=y_true, sensitive_features=sensitive_features, **{f"{model}": output}
-        )
+        shown = "y_pred" if is_single else f"y_pred[{model!r}]"
+        check_same_rows(y_true=y_true, sensitive_features=sensitive_features, **{shown: output})
     features = check_sensitive_features(sensitive_features)
     rows = complete_rows(features)
     label, features = label[rows], features.take(rows)

@@ -232,7 +232,7 @@ def test_constant_predictions_are_fair():
         ({"y_true": np.zeros(60)}, "constant"),
         ({"sensitive_features": np.zeros(60)}, "constant"),
         ({"sensitive_features": np.arange(59)}, "has 60 rows but sensitive_features has 59"),
-        ({"y_pred": {"a": np.arange(59)}}, "has 60 rows but a has 59"),
+        ({"y_pred": {"a": np.arange(59)}}, r"rows but y_pred\['a'\] has 59"),
         ({"y_pred": {}}, "empty dict"),
         ({"y_pred": np.r_[np.nan, np.arange(59)]}, "y_pred has missing or infinite values"),
         ({"sensitive_features": [None] * 51 + [*range(9)]}, "at least 10"),

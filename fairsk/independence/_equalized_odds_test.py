@@ -68,8 +68,8 @@ def equalized_odds_test(
     Given a discrete label, permuting rows at random within each label is exact, and the default.
     A continuous label needs the density of y given A, for `InverseConditionalPermutation`. The
     test is then as good as the density: fit it on other rows (``density_data``), or cross-fit it
-    (the default), and look at ``density_check`` of the result. A linear Gaussian in the place of
-    a curved dependence rejects fair models three times too often.
+    (the default), and look at ``density_check`` of the result. A linear Gaussian in place of a
+    curved dependence rejects fair models three to six times too often.
 
     Parameters
     ----------

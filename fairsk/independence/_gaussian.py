@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.covariance import GraphicalLassoCV, LedoitWolf
+from sklearn.covariance import GraphicalLassoCV, LedoitWolf, graphical_lasso
 from sklearn.linear_model import LassoCV
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted, check_scalar
@@ -171,9 +171,7 @@ class LinearGaussianDensity(ConditionalDensity):
         scale[scale == 0] = 1.0
         # Rows times the root of their weight have the weighted covariance.
         rows = (joint - mean) / scale * np.sqrt(weight / weight.mean())[:, None]
-        folds = KFold(self.cv, shuffle=True, random_state=0)
-        model = GraphicalLassoCV(cv=folds, assume_centered=True, max_iter=500).fit(rows)
-        precision = model.precision_ / np.outer(scale, scale)
+        precision = _graphical_lasso_precision(rows, self.cv) / np.outer(scale, scale)
         d = given.shape[1]
         self.precision_ = precision[d:, d:]
         self.covariance_ = np.linalg.inv(self.precision_)
@@ -216,6 +214,28 @@ class LinearGaussianDensity(ConditionalDensity):
         noise = as_generator(random_state).standard_normal(means.shape)
         draws = means + noise @ np.linalg.cholesky(self.covariance_).T
         return draws[:, 0] if self._one_dimensional else draws
+
+
+def _graphical_lasso_precision(rows: np.ndarray, n_folds: int) -> np.ndarray:
+    """Sparse precision of centered rows, with the penalty that predicts held-out rows best."""
+    folds = KFold(n_folds, shuffle=True, random_state=0)
+    model = GraphicalLassoCV(cv=folds, assume_centered=True, max_iter=500)
+    try:
+        return model.fit(rows).precision_
+    except FloatingPointError:
+        # A small penalty that was fine in the folds can leave all rows ill-conditioned. The
+        # smallest larger one that the solver manages is close to it.
+        covariance, alpha = rows.T @ rows / len(rows), model.alpha_
+    for _ in range(20):
+        alpha *= 1.5
+        try:
+            return graphical_lasso(covariance, alpha, max_iter=500)[1]
+        except FloatingPointError:
+            continue
+    raise ValueError(
+        "The graphical lasso found no well-conditioned precision. Drop columns that are nearly "
+        "linear functions of others, or use covariance='ledoit_wolf'."
+    )
 
 
 def _projected(target: np.ndarray, *, center: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Densities without a network: right likelihoods, conditionals, samples, weights and errors."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.stats import kstest, multivariate_normal, norm
@@ -10,6 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
+from fairsk.datasets import make_fairicp_permutation
 from fairsk.independence import (
     ClassifierDensity,
     Conditional,
@@ -101,6 +104,18 @@ def test_multivariate_gaussian(density, slack, d, k):
     np.testing.assert_allclose(fast, slow, atol=1e-8)
     assert conditional.statistics(target).shape[1] == min(d, k)
     assert fitted.sample(given, random_state=0).shape == target.shape
+
+
+def test_graphical_lasso_where_the_chosen_penalty_is_too_small():
+    # scikit-learn's solver stops with an error at the penalty that its folds choose here.
+    data = make_fairicp_permutation(200, n_relevant=5, n_noise=20, theta_state=7, random_state=14)
+    density = LinearGaussianDensity(covariance="graphical_lasso")
+    with warnings.catch_warnings():
+        # The solver reports folds that did not converge, too.
+        warnings.simplefilter("ignore")
+        density.fit(data.target, data.sensitive_features)
+    assert np.linalg.eigvalsh(density.precision_)[0] > 0
+    assert np.isfinite(density.log_prob(data.target, data.sensitive_features)).all()
 
 
 def test_lasso_leaves_out_noise_and_shrinks_little():

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import copy
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import assert_all_finite, check_array, check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fairsk.base import SensitiveFeaturesMixin, check_rows
+from fairsk.neural._checks import (
+    check_layer_sizes,
+    check_positive_integers,
+    check_positive_numbers,
+)
 from fairsk.utils import SensitiveFeatures, check_device, import_torch
 
 
@@ -293,228 +294,3 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.sparse = True
         tags.non_deterministic = False
         return tags
-
-
-class FairNetworkRegressor(RegressorMixin, BaseFairNetwork):
-    """A network with one output, trained on the squared error of the standardised target."""
-
-    def _check_target(self, y: Any) -> np.ndarray:
-        y = column_or_1d(_require(y, self), warn=True).astype(np.float64)
-        assert_all_finite(y, input_name="y", estimator_name=type(self).__name__)
-        return y
-
-    def _encode_target(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        self.target_mean_ = float(np.average(y, weights=weight))
-        spread = np.average((y - self.target_mean_) ** 2, weights=weight)
-        self.target_scale_ = float(np.sqrt(spread))
-        if self.target_scale_ <= 1e-12 * max(1.0, abs(self.target_mean_)):
-            raise ValueError(
-                f"y has one value only ({y[0]:g}). A regression needs a target that varies."
-            )
-        return (y - self.target_mean_) / self.target_scale_
-
-    def _output_widths(self) -> tuple[int, ...]:
-        return (1,)
-
-    def _output_meaning(self) -> str:
-        return "one prediction a row"
-
-    def _loss(self, torch: Any) -> Any:
-        def squared_error(outputs: Any, y: Any) -> Any:
-            return (outputs[:, 0] - y).square()
-
-        return squared_error
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict targets; the sensitive features are not needed.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            float32 for X in float32, else float64.
-        """
-        outputs = self._outputs(X)[:, 0]
-        return outputs * outputs.dtype.type(self.target_scale_) + outputs.dtype.type(
-            self.target_mean_
-        )
-
-    def score(
-        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
-    ) -> float:
-        """Coefficient of determination R^2 of `predict`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        sensitive_features : array-like, optional
-            Taken because a pipeline may route it; not used.
-        sample_weight : array-like of shape (n_samples,), optional
-
-        Returns
-        -------
-        float
-        """
-        return float(r2_score(y, self.predict(X), sample_weight=sample_weight))
-
-
-class FairNetworkClassifier(ClassifierMixin, BaseFairNetwork):
-    """A network with one logit for two classes, or one logit a class, trained on cross-entropy."""
-
-    def _check_target(self, y: Any) -> np.ndarray:
-        y = column_or_1d(_require(y, self), warn=True)
-        if y.dtype.kind == "f":
-            assert_all_finite(y, input_name="y", estimator_name=type(self).__name__)
-        check_classification_targets(y)
-        return y
-
-    def _encode_target(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of two classes, but y has one class only: "
-                f"{self.classes_[0]!r}."
-            )
-        return codes
-
-    def _output_widths(self) -> tuple[int, ...]:
-        n_classes = len(self.classes_)
-        return (1, 2) if n_classes == 2 else (n_classes,)
-
-    def _output_meaning(self) -> str:
-        if len(self.classes_) == 2:
-            return "the log-odds of the second class, or a logit for each of the 2 classes"
-        return f"a logit for each of the {len(self.classes_)} classes"
-
-    def _loss(self, torch: Any) -> Any:
-        functional = torch.nn.functional
-
-        def cross_entropy(outputs: Any, y: Any) -> Any:
-            if outputs.shape[1] == 1:
-                return functional.binary_cross_entropy_with_logits(
-                    outputs[:, 0], y.to(outputs.dtype), reduction="none"
-                )
-            return functional.cross_entropy(outputs, y, reduction="none")
-
-        return cross_entropy
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Log-odds of the second class, or a logit a class for more than two.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return outputs[:, 0]
-        return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            float32 for X in float32, else float64.
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 2:
-            return softmax(scores, axis=1)
-        # Each from its own sign: 1 - p loses the digits of a small probability.
-        return np.column_stack([expit(-scores), expit(scores)])
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict labels; the sensitive features are not needed.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels of `classes_`.
-        """
-        scores = self.decision_function(X)
-        codes = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
-        return self.classes_[codes]
-
-    def score(
-        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
-    ) -> float:
-        """Accuracy of `predict`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        sensitive_features : array-like, optional
-            Taken because a pipeline may route it; not used.
-        sample_weight : array-like of shape (n_samples,), optional
-
-        Returns
-        -------
-        float
-        """
-        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
-
-
-def _require(y: Any, estimator: Any) -> Any:
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
-        )
-    return y
-
-
-def check_positive_integers(estimator: Any, *names: str) -> None:
-    """Refuse parameters that are not integers >= 1.
-
-    Raises
-    ------
-    ValueError
-    """
-    for name in names:
-        value: Any = getattr(estimator, name)
-        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < 1:
-            raise ValueError(f"{name} must be an integer >= 1, got {value!r}.")
-
-
-def check_positive_numbers(estimator: Any, *names: str) -> None:
-    """Refuse parameters that are not positive finite numbers.
-
-    Raises
-    ------
-    ValueError
-    """
-    for name in names:
-        value: Any = getattr(estimator, name)
-        if not isinstance(value, Real) or not 0 < float(value) < np.inf:
-            raise ValueError(f"{name} must be a positive number, got {value!r}.")
-
-
-def check_layer_sizes(name: str, sizes: Sequence[int]) -> None:
-    """Refuse widths of layers that are not a sequence of integers >= 1.
-
-    Raises
-    ------
-    ValueError
-    """
-    is_sequence = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str)
-    if not is_sequence or not all(isinstance(s, Integral) and int(s) >= 1 for s in sizes):
-        raise ValueError(
-            f"{name} must be a sequence of integers >= 1 (empty for a linear model), got {sizes!r}."
-        )

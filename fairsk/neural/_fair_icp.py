@@ -8,15 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.neural._base import (
-    BaseFairNetwork,
-    FairNetworkClassifier,
-    FairNetworkRegressor,
-    TrainingRows,
-    check_layer_sizes,
-    check_positive_numbers,
-)
+from fairsk.neural._base import BaseFairNetwork, TrainingRows
+from fairsk.neural._checks import check_layer_sizes, check_positive_numbers
 from fairsk.neural._resampling import Copier, check_resampling, make_copier
+from fairsk.neural._tasks import FairNetworkClassifier, FairNetworkRegressor
 from fairsk.utils import SensitiveEncoder, SensitiveFeatures
 
 DISCREPANCIES = ("adversarial", "mmd", "energy")
@@ -312,8 +307,8 @@ class FairICPRegressor(_FairICP, FairNetworkRegressor):
     >>> from fairsk import FairICPRegressor
     >>> rng = np.random.default_rng(0)
     >>> A = rng.normal(size=(400, 1))
-    >>> X = np.column_stack([A[:, 0] + rng.normal(size=400), rng.normal(size=400)])
-    >>> y = X.sum(axis=1) + 0.5 * rng.normal(size=400)
+    >>> X = np.column_stack([A[:, 0] + 0.5 * rng.normal(size=400), rng.normal(size=400)])
+    >>> y = X.sum(axis=1) + rng.normal(size=400)
     >>> def leak(mu):  # correlation of prediction and A among rows of like y
     ...     model = FairICPRegressor(
     ...         hidden_layer_sizes=(), mu=mu, lr=0.01, discriminator_lr=0.01, max_epochs=30,

@@ -1,6 +1,6 @@
 """CPU seconds a conditional permutation takes, and how well the chain mixes.
 
-    OMP_NUM_THREADS=1 python benchmarks/icp_sampler.py          # about a minute on one core
+    OMP_NUM_THREADS=1 python benchmarks/icp_sampler.py          # about three minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/icp_sampler.py --sizes 1000 10000
 
 A copy is drawn from a fitted sampler with 50 steps; the set-up, once a sample, is what `fit` does

@@ -1,6 +1,6 @@
 """How far permutations by ICP and CP with estimated densities are from the oracle's.
 
-    OMP_NUM_THREADS=1 python benchmarks/restricted_tv.py            # about ten minutes on one core
+    OMP_NUM_THREADS=1 python benchmarks/restricted_tv.py            # about 13 minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/restricted_tv.py --trials 3 --noise 0 10
 
 The set-up of the FairICP paper, section 3.1.1 (figure 2): K0 relevant and K irrelevant sensitive

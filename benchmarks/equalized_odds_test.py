@@ -1,7 +1,7 @@
 """Type-I error and power of the test of equalized odds.
 
-Run with ``python benchmarks/equalized_odds_test.py`` (about five minutes on two free cores); it prints
-three tables. A has two columns, y is a + .7 a^2 + .3 noise in the first of them (or whether that is
+Run with ``python benchmarks/equalized_odds_test.py`` (some five minutes on two free cores); it
+prints three tables. A has two columns, y is a + .7 a^2 + .3 noise in the first (or whether that is
 above its median), and the prediction is y + strength a + .3 noise: fair at strength zero. Tests of
 300 rows, statistic KPC, at level .05 with 19 copies. Densities: the true one; a linear Gaussian,
 which does not fit; a Gaussian with quadratic mean and log-variance; a mixture density network.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import functools
-import importlib
 import subprocess
 import sys
 import textwrap
@@ -180,8 +179,7 @@ def test_loaders_work_without_pandas():
 
 
 @pytest.mark.parametrize("name", fairsk.datasets.__all__)
-def test_examples_run(name):
-    module = importlib.import_module(getattr(fairsk.datasets, name).__module__)
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
+def test_every_dataset_has_an_example(name):
+    """pytest runs them as doctests."""
+    found = doctest.DocTestFinder().find(getattr(fairsk.datasets, name), name)
+    assert sum(len(test.examples) for test in found) > 0

@@ -81,7 +81,7 @@ def load_acs():
         values = np.asarray(data.data[rows, j])
         if name in data.categorical_features:
             # Detailed occupations and countries by their leading digits.
-            step = {"OCCP": 500, "POBP": 50}.get(name, 1)
+            step = {"OCCP": 100, "POBP": 50}.get(name, 1)
             codes = values // step
             columns += [(codes == level).astype(float) for level in np.unique(codes)]
         else:

@@ -33,6 +33,9 @@ from fairsk.independence import (
     kernel_partial_correlation,
 )
 
+# Variance of Y given X in simulation 1, which the paper does not give: the losses without fairness
+# in its figure 3. In simulation 2 that is 1.
+NOISE = {1: 2.0, 5: 15.0, 10: 45.0}
 METHODS = ("oracle", "icp", "cp", "fdl")
 
 
@@ -42,6 +45,7 @@ def draw(simulation: int, n_dimensions: int, omega: float, run: int):
         "simulation": simulation,
         "n_dimensions": n_dimensions,
         "omega": omega,
+        "sigma": np.sqrt(NOISE.get(n_dimensions, 4.0 * n_dimensions)) if simulation == 1 else 1.0,
         "theta_state": run,
     }
     train = make_fairicp_simulation(500, random_state=2 * run, **settings)
@@ -59,8 +63,8 @@ def fit(method: str, mu: float, train, run: int) -> FairICPRegressor:
         density=oracle,
         max_epochs=100,
         batch_size=32,
-        lr=3e-3,
-        discriminator_lr=1e-3,
+        lr=1e-3,
+        discriminator_lr=1e-4,
         random_state=run,
     )
     mean, spread = train.data.mean(axis=0), train.data.std(axis=0)

@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--dimensions", nargs="+", type=int, default=[1, 5, 10])
     parser.add_argument("--omegas", nargs="+", type=float, default=[0.9])
     parser.add_argument("--mus", nargs="+", type=float, default=[0.0, 0.5, 0.8, 0.9])
-    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="one run, simulation 1, K = 1 and 5")
     arguments = parser.parse_args()
     simulations, dimensions, runs = arguments.simulations, arguments.dimensions, arguments.runs

@@ -236,7 +236,7 @@ class FairICPRegressor(_FairICP, FairNetworkRegressor):
         How the two samples are compared: by a discriminator, or without one by the squared maximum
         mean discrepancy (Gaussian kernel) or the energy distance of each batch, times 30 to be of
         the size of the task loss. These look at probabilities where the discriminator looks at
-        logits, need no second network, and vary less from seed to seed.
+        logits, and need no second network; for classes, take a `mu` of at most one half.
     resampling : {"icp", "cp", "oracle", "fdl"} or sampler, default="icp"
         Where copies come from. "icp": inverse conditional permutation; "cp": permutation by a
         density of A given Y; "oracle": as "icp" by a `density` that is true; "fdl": draws from

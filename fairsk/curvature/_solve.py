@@ -1,0 +1,215 @@
+"""Damped inverse solves: Cholesky for few parameters, conjugate gradient for many."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.sparse.linalg import LinearOperator, cg
+from sklearn.exceptions import ConvergenceWarning
+
+from fairsk.curvature._linear import LinearScoreModel
+from fairsk.curvature._objective import TrainingObjective
+
+SOLVERS = ("auto", "cholesky", "cg")
+KINDS = ("gauss_newton", "hessian")
+# Beyond these numbers of parameters the matrix costs more than the iterations.
+MAX_CHOLESKY_LINEAR = 4_000
+MAX_CHOLESKY_OTHER = 400
+# A pivot this small beside the largest one is rounding error.
+SMALLEST_PIVOT = 1e-11
+
+
+class SingularCurvatureError(ValueError):
+    """The curvature has no inverse: some direction does not change the training loss."""
+
+
+@dataclass(frozen=True)
+class DampedSolution:
+    """Solutions of (curvature + damping I) u = g.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (m, n_parameters)
+    residuals : ndarray of shape (m,)
+        ||(curvature + damping I) u - g|| / ||g|| of each.
+    n_iterations : int
+        Of conjugate gradient, over all right-hand sides; 0 for Cholesky.
+    solver : str
+        The one that was used.
+    """
+
+    vectors: np.ndarray
+    residuals: np.ndarray
+    n_iterations: int
+    solver: str
+
+
+def solve_damped(
+    objective: TrainingObjective,
+    gradients: np.ndarray,
+    *,
+    damping: float = 0.0,
+    solver: str = "auto",
+    kind: str = "gauss_newton",
+    tol: float = 1e-3,
+    max_iter: int = 200,
+    max_rows: int | None = None,
+    random_state: Any = None,
+) -> DampedSolution:
+    """Solve (curvature + damping I) u = g for some gradients g.
+
+    Parameters
+    ----------
+    objective : TrainingObjective
+    gradients : ndarray of shape (m, n_parameters)
+    damping : float, default=0.0
+        Added to the diagonal, on the scale of the mean loss, beside the ridge of the training.
+    solver : {"auto", "cholesky", "cg"}, default="auto"
+        "auto" takes Cholesky for linear scores of up to 4,000 parameters and others of up to 400.
+    kind : {"gauss_newton", "hessian"}, default="gauss_newton"
+        Gauss-Newton is positive semidefinite everywhere; the Hessian only at a minimum.
+    tol : float, default=1e-3
+        Residual at which conjugate gradient stops.
+    max_iter : int, default=200
+        Iterations of conjugate gradient for each gradient.
+    max_rows : int, optional
+        Conjugate gradient looks at no more rows than this, drawn once.
+    random_state : int, Generator or None, default=None
+        Draws those rows.
+
+    Returns
+    -------
+    DampedSolution
+
+    Raises
+    ------
+    SingularCurvatureError
+        If Cholesky finds no inverse.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If conjugate gradient stops above `tol`, with the residual.
+
+    Examples
+    --------
+    >>> from fairsk.curvature import LinearScoreModel
+    >>> model = LinearScoreModel([0.0], fit_intercept=False)
+    >>> X, y, weight = np.array([[1.0], [2.0]]), np.array([1, 0]), np.array([0.5, 0.5])
+    >>> objective = TrainingObjective(model, X, y, weight, ridge=np.array([0.1]))
+    >>> solve_damped(objective, np.array([[0.725]])).vectors
+    array([[1.]])
+    """
+    check_solver_settings(damping, solver, kind, tol, max_iter, max_rows)
+    gradients = np.atleast_2d(np.asarray(gradients, dtype=float))
+    if choose_solver(objective, solver) == "cholesky":
+        return _cholesky(objective, gradients, damping, kind)
+    if max_rows is not None:
+        objective = objective.subsample(max_rows, random_state)
+    return _conjugate_gradient(objective, gradients, damping, kind, tol, max_iter)
+
+
+def choose_solver(objective: TrainingObjective, solver: str) -> str:
+    """The solver that "auto" stands for."""
+    if solver != "auto":
+        return solver
+    is_linear = isinstance(objective.model, LinearScoreModel)
+    limit = MAX_CHOLESKY_LINEAR if is_linear else MAX_CHOLESKY_OTHER
+    return "cholesky" if objective.model.n_parameters <= limit else "cg"
+
+
+def check_solver_settings(
+    damping: float, solver: str, kind: str, tol: float, max_iter: int, max_rows: int | None
+) -> None:
+    """Refuse settings out of range.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not 0 <= damping < np.inf:
+        raise ValueError(f"damping must be a number >= 0, got {damping!r}.")
+    if solver not in SOLVERS:
+        raise ValueError(f"solver must be one of {list(SOLVERS)}, got {solver!r}.")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {list(KINDS)}, got {kind!r}.")
+    if not 0 < tol < 1:
+        raise ValueError(f"tol must be between 0 and 1, got {tol!r}.")
+    if max_iter < 1:
+        raise ValueError(f"max_iter must be at least 1, got {max_iter!r}.")
+    if max_rows is not None and max_rows < 1:
+        raise ValueError(f"max_rows must be None or at least 1, got {max_rows!r}.")
+
+
+def _cholesky(
+    objective: TrainingObjective, gradients: np.ndarray, damping: float, kind: str
+) -> DampedSolution:
+    is_hessian = kind == "hessian" and not isinstance(objective.model, LinearScoreModel)
+    matrix = objective.hessian_matrix() if is_hessian else objective.gauss_newton_matrix()
+    matrix[np.diag_indices_from(matrix)] += damping
+    try:
+        factor = cho_factor(matrix, lower=True)
+        pivots = np.diag(factor[0]) ** 2
+        if pivots.min() <= SMALLEST_PIVOT * pivots.max():
+            raise LinAlgError
+    except LinAlgError:
+        lowest = float(np.linalg.eigvalsh(matrix)[0])
+        raise SingularCurvatureError(
+            f"The {kind.replace('_', '-')} matrix of the {len(matrix)} parameters is not positive "
+            f"definite (lowest eigenvalue {lowest:.2g} with damping={damping:g}): collinear "
+            f"features, or training without an L2 penalty. Set damping, for example to "
+            f"{max(1e-3, damping - 2 * lowest):.2g}, or train with an L2 penalty."
+        ) from None
+    vectors = cho_solve(factor, gradients.T).T
+    residuals = _relative(vectors @ matrix - gradients, gradients)
+    return DampedSolution(vectors, residuals, 0, "cholesky")
+
+
+def _conjugate_gradient(
+    objective: TrainingObjective,
+    gradients: np.ndarray,
+    damping: float,
+    kind: str,
+    tol: float,
+    max_iter: int,
+) -> DampedSolution:
+    J = objective.model.linearize(objective.X)
+    product: Callable = (
+        objective.hessian_product if kind == "hessian" else objective.gauss_newton_product
+    )
+    steps = 0
+
+    def matvec(v: np.ndarray) -> np.ndarray:
+        nonlocal steps
+        steps += 1
+        return product(v.ravel(), J) + damping * v.ravel()
+
+    n_parameters = objective.model.n_parameters
+    operator = LinearOperator((n_parameters, n_parameters), matvec=matvec, dtype=float)
+    vectors = np.zeros_like(gradients)
+    for k, gradient in enumerate(gradients):
+        if gradient.any():
+            vectors[k], _ = cg(operator, gradient, rtol=tol, atol=0.0, maxiter=max_iter)
+    n_iterations = steps
+    images = np.array([matvec(v) for v in vectors])
+    residuals = _relative(images - gradients, gradients)
+    # Single precision adds its own error to the recursion's residual.
+    if not np.isfinite(residuals).all() or residuals.max() > 2 * tol:
+        warnings.warn(
+            f"Conjugate gradient stopped at a residual of {residuals.max():.2g} after "
+            f"{max_iter} iterations, above tol={tol:g}: the influence is approximate. Raise "
+            f"damping (now {damping:g}), which conditions the problem, or max_iter.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return DampedSolution(vectors, residuals, n_iterations, "cg")
+
+
+def _relative(errors: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    size = np.linalg.norm(gradients, axis=1)
+    return np.linalg.norm(errors, axis=1) / np.where(size > 0, size, 1.0)

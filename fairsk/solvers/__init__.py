@@ -7,6 +7,7 @@ from fairsk.solvers._bayes_rule import (
     solve_bayes_rule,
 )
 from fairsk.solvers._joint import JointProbabilities
+from fairsk.solvers._least_change import LeastChange, solve_least_change
 from fairsk.solvers._plug_in import (
     InfeasibleConstraintsError,
     PlugInSolution,
@@ -18,10 +19,12 @@ __all__ = [
     "BayesRule",
     "InfeasibleConstraintsError",
     "JointProbabilities",
+    "LeastChange",
     "PlugInSolution",
     "RuleProblem",
     "rule_from_multipliers",
     "solve_bayes_rule",
+    "solve_least_change",
     "solve_plug_in",
     "solve_plug_in_path",
 ]

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 # Public name -> the room that defines it.
 _ROOMS = {
+    "curvature": ("TrainingObjective", "influence_of_rows", "trained_model"),
     "datasets": (),
     "independence": (
         "ClassifierDensity",
@@ -59,7 +60,14 @@ _ROOMS = {
     ),
     "neural": ("FairICPClassifier", "FairICPRegressor"),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
-    "reweighting": ("FairCostSensitiveClassifier",),
+    "reweighting": (
+        "FairCostSensitiveClassifier",
+        "InfluenceReweighter",
+        "InfluenceWeights",
+        "ReweightingRound",
+        "SharedRowsWarning",
+        "influence_weights",
+    ),
     "solvers": ("solve_plug_in", "solve_plug_in_path"),
     "thresholding": ("BayesOptimalFairPostProcessor",),
 }

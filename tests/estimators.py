@@ -11,6 +11,7 @@ from fairsk import (
     FairCostSensitiveClassifier,
     FairICPClassifier,
     FairICPRegressor,
+    InfluenceReweighter,
 )
 
 # Small settings: the contract is about behaviour, not about accuracy.
@@ -37,6 +38,10 @@ AWARE = {
     ),
 }
 ALL = {**BLIND, **AWARE}
+# Wrap an estimator too, but have no tolerance: measured on the training rows in these tests.
+REWEIGHTERS = {
+    "influence": partial(InfluenceReweighter, estimator=LogisticRegression(), random_state=0)
+}
 
 # Networks have no inner estimator, tolerance or groups: they share the tools and scikit-learn's
 # checks with the others, and their own contract is in tests/neural. Trained just long enough to
@@ -53,4 +58,7 @@ _TINY = {
 NETWORKS = {"FairICP": partial(FairICPClassifier, **_TINY)}
 REGRESSORS = {"FairICP regressor": partial(FairICPRegressor, **_TINY)}
 # What a search tunes.
-GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {"FairICP": {"mu": [0.0, 0.8]}}
+GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
+    "FairICP": {"mu": [0.0, 0.8]},
+    "influence": {"l2": [0.01, 1.0]},
+}

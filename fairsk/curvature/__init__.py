@@ -13,9 +13,16 @@ from fairsk.curvature._score_model import Linearization, ScoreModel
 from fairsk.curvature._solve import (
     DampedSolution,
     SingularCurvatureError,
+    check_solver_settings,
     solve_damped,
 )
-from fairsk.curvature._trained import DIFFERENTIABLE, TrainedModel, trained_model
+from fairsk.curvature._trained import (
+    DIFFERENTIABLE,
+    TrainedModel,
+    check_agreement,
+    check_differentiable,
+    trained_model,
+)
 
 __all__ = [
     "DIFFERENTIABLE",
@@ -26,6 +33,9 @@ __all__ = [
     "SingularCurvatureError",
     "TrainedModel",
     "TrainingObjective",
+    "check_agreement",
+    "check_differentiable",
+    "check_solver_settings",
     "influence_of_rows",
     "solve_damped",
     "trained_model",

@@ -124,7 +124,12 @@ def choose_solver(objective: TrainingObjective, solver: str) -> str:
 
 
 def check_solver_settings(
-    damping: float, solver: str, kind: str, tol: float, max_iter: int, max_rows: int | None
+    damping: float,
+    solver: str = "auto",
+    kind: str = "gauss_newton",
+    tol: float = 1e-3,
+    max_iter: int = 200,
+    max_rows: int | None = None,
 ) -> None:
     """Refuse settings out of range.
 

@@ -137,10 +137,7 @@ def trained_model(
     # Asked for by name: nothing here may import torch for an estimator that is no network.
     if any(base.__module__.startswith("torch.nn") for base in type(module).__mro__):
         return _of_module(estimator, module, parameters, l2)
-    raise TypeError(
-        f"{type(estimator).__name__} is not differentiable, or not in a way fairsk knows. "
-        f"Influence works for {DIFFERENTIABLE}."
-    )
+    raise _not_differentiable(estimator)
 
 
 def check_agreement(trained: TrainedModel, estimator: Any, X: Any) -> None:
@@ -272,4 +269,32 @@ def _of_module(estimator: Any, module: Any, parameters: Any, l2: float | None) -
         classes=None if classes is None else np.asarray(classes),
         # fairsk's networks give the weights mean one before training.
         scale_free=estimator is not module and not _networks.is_skorch(estimator),
+    )
+
+
+def check_differentiable(estimator: Any) -> None:
+    """Refuse, before it is trained, an estimator that influence cannot look at.
+
+    Raises
+    ------
+    TypeError
+        If it is not differentiable; the message names those that are.
+    ValueError
+        If its penalty is not smooth.
+    """
+    if isinstance(estimator, Pipeline):
+        return check_differentiable(estimator[-1])
+    if isinstance(estimator, LogisticRegression | LogisticRegressionCV | SGDClassifier):
+        return _check_smooth(estimator)
+    if isinstance(estimator, MLPClassifier):
+        import_torch("The influence of an MLPClassifier")
+    elif not hasattr(estimator, "module"):
+        raise _not_differentiable(estimator)
+    return None
+
+
+def _not_differentiable(estimator: Any) -> TypeError:
+    return TypeError(
+        f"{type(estimator).__name__} is not differentiable, or not in a way fairsk knows. "
+        f"Influence works for {DIFFERENTIABLE}."
     )

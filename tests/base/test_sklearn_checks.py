@@ -5,7 +5,7 @@ from sklearn import config_context
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fairsk import FairICPClassifier, FairICPRegressor
-from tests.estimators import ALL, NETWORKS, REGRESSORS
+from tests.estimators import ALL, NETWORKS, REGRESSORS, REWEIGHTERS
 
 # Without sensitive features, which the checks do not give, an estimator warns and is plain.
 pytestmark = [
@@ -16,7 +16,8 @@ pytestmark = [
 ]
 
 
-ESTIMATORS = [make() for family in (ALL, NETWORKS, REGRESSORS) for make in family.values()]
+FAMILIES = (ALL, REWEIGHTERS, NETWORKS, REGRESSORS)
+ESTIMATORS = [make() for family in FAMILIES for make in family.values()]
 MINIBATCH = (
     "trained by minibatches in a random order: repeated rows fall into other batches than one row "
     "with a weight, and rows of weight zero leave the order of the others, as in MLPClassifier"

@@ -56,7 +56,7 @@ def solve_damped(
     damping: float = 0.0,
     solver: str = "auto",
     kind: str = "gauss_newton",
-    tol: float = 1e-3,
+    tol: float = 1e-2,
     max_iter: int = 200,
     max_rows: int | None = None,
     random_state: Any = None,
@@ -73,7 +73,7 @@ def solve_damped(
         "auto" takes Cholesky for linear scores of up to 4,000 parameters and others of up to 400.
     kind : {"gauss_newton", "hessian"}, default="gauss_newton"
         Gauss-Newton is positive semidefinite everywhere; the Hessian only at a minimum.
-    tol : float, default=1e-3
+    tol : float, default=1e-2
         Residual at which conjugate gradient stops.
     max_iter : int, default=200
         Iterations of conjugate gradient for each gradient.
@@ -127,7 +127,7 @@ def check_solver_settings(
     damping: float,
     solver: str = "auto",
     kind: str = "gauss_newton",
-    tol: float = 1e-3,
+    tol: float = 1e-2,
     max_iter: int = 200,
     max_rows: int | None = None,
 ) -> None:

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.curvature import TrainedModel, check_solver_settings, influence_of_rows
+from fairsk.curvature import (
+    LinearScoreModel,
+    ScoreModel,
+    TrainedModel,
+    check_solver_settings,
+    influence_of_rows,
+)
 from fairsk.reweighting._rate_gaps import RateGaps
 from fairsk.solvers import solve_least_change
 
@@ -34,6 +40,32 @@ class BalanceSettings:
         given = {key: value for key, value in self.solver.items() if key != "random_state"}
         for damping in dampings:
             check_solver_settings(damping, **given)
+
+
+def resolve_damping(damping: Any, model: ScoreModel | None = None) -> list[float]:
+    """Dampings to try; "auto" is 1e-3 for linear scores and 1e-2 for networks.
+
+    Linear models are trained to a minimum, where damping only biases; networks are mostly not.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or a value is not a number.
+
+    Examples
+    --------
+    >>> resolve_damping((0.1, 1))
+    [0.1, 1.0]
+    """
+    if isinstance(damping, str) and damping == "auto":
+        return [1e-3 if isinstance(model, LinearScoreModel) else 1e-2]
+    try:
+        values = [float(value) for value in np.ravel(damping)]
+    except (TypeError, ValueError):
+        values = []
+    if not values:
+        raise ValueError(f"damping must be 'auto', a number, or several to try; got {damping!r}.")
+    return values
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from fairsk.base import BaseFairClassifier, check_fraction, check_rows
 from fairsk.curvature import TrainedModel, check_agreement, check_differentiable, trained_model
-from fairsk.reweighting._balance import Balancer, BalanceSettings
+from fairsk.reweighting._balance import Balancer, BalanceSettings, resolve_damping
 from fairsk.reweighting._rate_gaps import (
     RateGaps,
     Surrogate,
@@ -63,9 +63,10 @@ class InfluenceReweighter(BaseFairClassifier):
     l2 : float, default=0.1
         The paper's lambda, which keeps the change of the weights small. The norm is not squared:
         the weights stay as they are where l2 is above a threshold.
-    damping : float or sequence of float, default=1e-3
-        Added to the curvature, on the scale of the mean loss. Of several, each is tried, which
-        trains as many models, and the one with the lowest objective on the validation rows stays.
+    damping : "auto", float or sequence of float, default="auto"
+        Added to the curvature, on the scale of the mean loss; "auto" is 1e-3 for linear models and
+        1e-2 for networks. Of several, each is tried, which trains as many models, and the one with
+        the lowest objective on the validation rows stays.
     nonnegative : bool, default=True
         Bound the weights below by zero. Without, it is the paper's problem: weights may become
         negative, which many estimators refuse.
@@ -96,9 +97,9 @@ class InfluenceReweighter(BaseFairClassifier):
     curvature : {"gauss_newton", "hessian"}, default="gauss_newton"
         The Hessian is exact for networks that have converged; it may be indefinite otherwise.
     solver : {"auto", "cholesky", "cg"}, default="auto"
-    solver_tol, solver_max_iter : default=1e-3, 200
+    solver_tol, solver_max_iter : default=1e-2, 200
         Residual at which conjugate gradient stops, and its iterations at most.
-    max_rows : int or None, default=10_000
+    max_rows : int or None, default=20_000
         Conjugate gradient takes the curvature from so many rows.
     sensitive_columns, drop_sensitive_columns
         As in `fairsk.BayesOptimalFairPostProcessor`.
@@ -186,7 +187,7 @@ class InfluenceReweighter(BaseFairClassifier):
         *,
         targets: Any = ("tpr", "tnr"),
         l2: float = 0.1,
-        damping: Any = 1e-3,
+        damping: Any = "auto",
         nonnegative: bool = True,
         surrogate: str = "sigmoid",
         temperature: float = 1.0,
@@ -200,9 +201,9 @@ class InfluenceReweighter(BaseFairClassifier):
         parameters: Any = "all",
         curvature: str = "gauss_newton",
         solver: str = "auto",
-        solver_tol: float = 1e-3,
+        solver_tol: float = 1e-2,
         solver_max_iter: int = 200,
-        max_rows: int | None = 10_000,
+        max_rows: int | None = 20_000,
         sensitive_columns: Any = None,
         drop_sensitive_columns: Any = "auto",
         random_state: int | None = None,
@@ -367,7 +368,7 @@ class InfluenceReweighter(BaseFairClassifier):
             plain,
             self._look,
             train if self.refit else None,
-            self._dampings(),
+            resolve_damping(self.damping, self._look(plain).model),
             int(self.n_rounds) if self.refit else 1,
         )
         self._keep(result, balancer, rows, len(y))
@@ -440,22 +441,19 @@ class InfluenceReweighter(BaseFairClassifier):
         resolve_targets(self.targets)
         check_contrast(self.contrast)
         self._surrogate().check()
-        self._balance_settings().check(self._dampings())
+        dampings = resolve_damping(self.damping)
+        self._balance_settings().check(dampings)
+        if len(dampings) > 1 and not self.refit:
+            raise ValueError(
+                f"Without refit nothing tells which damping is best: give one, not "
+                f"{self.damping!r}."
+            )
         if not isinstance(self.n_rounds, Integral) or int(self.n_rounds) < 1:
             raise ValueError(f"n_rounds must be an integer >= 1, got {self.n_rounds!r}.")
         if self.validation_fraction is not None:
             check_fraction(
                 "validation_fraction", self.validation_fraction, "the share of rows held out"
             )
-
-    def _dampings(self) -> list[float]:
-        values = [float(value) for value in np.ravel(self.damping)]
-        if not values or (len(values) > 1 and not self.refit):
-            raise ValueError(
-                "damping is a number or several to try; without refit nothing tells which is "
-                f"best, so that it must be one number. Got {self.damping!r}."
-            )
-        return values
 
     # -------------------------------------------------------------- predict
 

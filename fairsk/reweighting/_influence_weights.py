@@ -10,7 +10,7 @@ from sklearn.utils import _safe_indexing
 
 from fairsk.base import check_rows
 from fairsk.curvature import trained_model
-from fairsk.reweighting._balance import Balancer, BalanceSettings
+from fairsk.reweighting._balance import Balancer, BalanceSettings, resolve_damping
 from fairsk.reweighting._rate_gaps import RateGaps, Surrogate, check_contrast, resolve_targets
 from fairsk.reweighting._validation_rows import encode_validation, warn_of_shared_rows
 from fairsk.utils import GroupEncoder, check_sensitive_features
@@ -55,7 +55,7 @@ def influence_weights(
     sample_weight: Any = None,
     targets: Any = ("tpr", "tnr"),
     l2: float = 0.1,
-    damping: float = 1e-3,
+    damping: Any = "auto",
     nonnegative: bool = True,
     surrogate: str = "sigmoid",
     temperature: float = 1.0,
@@ -121,7 +121,7 @@ def influence_weights(
     smooth = Surrogate(surrogate, temperature, n_draws, random_state)
     smooth.check()
     settings = BalanceSettings(l2, nonnegative, {"random_state": random_state, **solver})
-    settings.check([damping])
+    settings.check(resolve_damping(damping))
     check_rows(X, y, None)
     check_rows(X_val, y_val, sensitive_features_val)
     trained = trained_model(model, parameters=parameters, l2=weight_decay)
@@ -140,7 +140,7 @@ def influence_weights(
     gaps = RateGaps(notion, codes_val[known], members.take(known), None, contrast, smooth)
     warn_of_shared_rows(X, codes, X_val, codes_val)
     balancer = Balancer(X, codes, weight, _take(X_val, known), gaps, settings)
-    at = balancer.linearize(trained, balancer.start(), damping)
+    at = balancer.linearize(trained, balancer.start(), resolve_damping(damping, trained.model)[0])
     found = balancer.solve(trained, at, balancer.start())
     return InfluenceWeights(
         found.sample_weight,

@@ -43,7 +43,8 @@ def test_the_main_job():
         """
         from fairsk import (
             BayesOptimalFairPostProcessor, FairCostSensitiveClassifier, FairGridSearchCV,
-            best_within_tolerance, group_rates, make_aware_scorer, make_fairness_scorer,
+            InfluenceReweighter, best_within_tolerance, group_rates, make_aware_scorer,
+            make_fairness_scorer,
         )
         from fairsk.datasets import load_compas
         from sklearn import config_context
@@ -65,6 +66,8 @@ def test_the_main_job():
             lr, cv=2, max_updates=0, tolerance=0.3, random_state=0).fit(
             X, y, sensitive_features=A)
         print(group_rates(y, trained.predict(X), sensitive_features=A))
+        weighted = InfluenceReweighter(lr).fit(X, y, sensitive_features=A)
+        print(weighted.achieved_gap_)
         """
     )
     assert "Fairness certificate" in output
@@ -83,6 +86,13 @@ def test_the_main_job():
         (
             "from fairsk import FairICPClassifier\n"
             "FairICPClassifier().fit([[0], [1]], [0, 1], sensitive_features=[0, 1])",
+            "pip install 'fairsk[neural]'",
+        ),
+        (
+            "from fairsk import InfluenceReweighter\n"
+            "from sklearn.neural_network import MLPClassifier\n"
+            "model = InfluenceReweighter(MLPClassifier())\n"
+            "model.fit([[0], [1]], [0, 1], sensitive_features=[0, 1])",
             "pip install 'fairsk[neural]'",
         ),
         (

@@ -295,7 +295,7 @@ def run_tabular(arguments: argparse.Namespace) -> None:
 
 
 def run_fairface(arguments: argparse.Namespace) -> None:
-    epochs = 15 if arguments.quick else 30
+    epochs = 40 if arguments.quick else 80
     for all_races in (False, True):
         for start in ("random", "pretrained"):
 
@@ -303,7 +303,7 @@ def run_fairface(arguments: argparse.Namespace) -> None:
                 split, X, age = fairface(all_races, seed)
                 module: Any = cnn if start == "random" else pretrained(X, age, epochs)
                 base = FairICPClassifier(
-                    module, mu=0.0, max_epochs=epochs, batch_size=64, weight_decay=1e-3,
+                    module, mu=0.0, max_epochs=epochs, batch_size=32, lr=2e-3, weight_decay=1e-3,
                     random_state=0,
                 )  # fmt: skip
                 return base, split

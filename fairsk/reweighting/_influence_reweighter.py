@@ -141,7 +141,8 @@ class InfluenceReweighter(BaseFairClassifier):
     weight decay: for logistic regression the prediction is right to a few per cent; an
     early-stopped network does not move along flat directions of the loss, and damping of .01 to 1
     stands for that. Compare `predicted_gap_` and `achieved_gap_`; raise damping where the achieved
-    change is the smaller one. (2) The validation rows need headroom: a gap on rows that the model
+    change is the smaller one, or let ``damping=(0.01, 0.1, 1.0), n_rounds=3`` find out, which costs
+    nine trainings. (2) The validation rows need headroom: a gap on rows that the model
     fits is near zero and says nothing of other rows. (3) The smallest cell of the validation rows
     decides how well the gap is known: 50 rows give a standard error of .07, so that smaller gaps
     are noise and closing them only costs accuracy. (4) The gap has to be the data's doing: weights

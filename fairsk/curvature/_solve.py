@@ -1,4 +1,4 @@
-"""Damped inverse solves: Cholesky for few parameters, conjugate gradient for many."""
+"""Damped inverse solves: factorisations for few parameters or few rows, else iterations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 from sklearn.exceptions import ConvergenceWarning
@@ -15,11 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from fairsk.curvature._linear import LinearScoreModel
 from fairsk.curvature._objective import TrainingObjective
 
-SOLVERS = ("auto", "cholesky", "cg")
+SOLVERS = ("auto", "cholesky", "gram", "cg")
 KINDS = ("gauss_newton", "hessian")
 # Beyond these numbers of parameters the matrix costs more than the iterations.
 MAX_CHOLESKY_LINEAR = 4_000
 MAX_CHOLESKY_OTHER = 400
+# The Jacobian of so few rows is formed: at most this many rows, and numbers in it (320 MB).
+MAX_GRAM_ROWS, MAX_GRAM_SIZE = 2_000, 40_000_000
 # A pivot this small beside the largest one is rounding error.
 SMALLEST_PIVOT = 1e-11
 
@@ -38,7 +41,7 @@ class DampedSolution:
     residuals : ndarray of shape (m,)
         ||(curvature + damping I) u - g|| / ||g|| of each.
     n_iterations : int
-        Of conjugate gradient, over all right-hand sides; 0 for Cholesky.
+        Of conjugate gradient, over all right-hand sides; 0 for the other solvers.
     solver : str
         The one that was used.
     """
@@ -69,8 +72,11 @@ def solve_damped(
     gradients : ndarray of shape (m, n_parameters)
     damping : float, default=0.0
         Added to the diagonal, on the scale of the mean loss, beside the ridge of the training.
-    solver : {"auto", "cholesky", "cg"}, default="auto"
-        "auto" takes Cholesky for linear scores of up to 4,000 parameters and others of up to 400.
+    solver : {"auto", "cholesky", "gram", "cg"}, default="auto"
+        "cholesky" factorises the curvature, "gram" the matrix of the rows' gradients with each
+        other (Gauss-Newton, and every parameter damped or penalised), "cg" iterates. "auto" takes
+        the first for up to 4,000 parameters of linear scores and 400 of others, the second for up
+        to 2,000 rows whose Jacobian fits into memory.
     kind : {"gauss_newton", "hessian"}, default="gauss_newton"
         Gauss-Newton is positive semidefinite everywhere; the Hessian only at a minimum.
     tol : float, default=1e-2
@@ -107,20 +113,27 @@ def solve_damped(
     """
     check_solver_settings(damping, solver, kind, tol, max_iter, max_rows)
     gradients = np.atleast_2d(np.asarray(gradients, dtype=float))
-    if choose_solver(objective, solver) == "cholesky":
+    chosen = choose_solver(objective, solver, damping, kind)
+    if chosen == "cholesky":
         return _cholesky(objective, gradients, damping, kind)
+    if chosen == "gram":
+        return _gram(objective, gradients, damping, kind)
     if max_rows is not None:
         objective = objective.subsample(max_rows, random_state)
     return _conjugate_gradient(objective, gradients, damping, kind, tol, max_iter)
 
 
-def choose_solver(objective: TrainingObjective, solver: str) -> str:
+def choose_solver(objective: TrainingObjective, solver: str, damping: float, kind: str) -> str:
     """The solver that "auto" stands for."""
     if solver != "auto":
         return solver
+    n_rows, n_parameters = len(objective.y), objective.model.n_parameters
     is_linear = isinstance(objective.model, LinearScoreModel)
-    limit = MAX_CHOLESKY_LINEAR if is_linear else MAX_CHOLESKY_OTHER
-    return "cholesky" if objective.model.n_parameters <= limit else "cg"
+    if n_parameters <= (MAX_CHOLESKY_LINEAR if is_linear else MAX_CHOLESKY_OTHER):
+        return "cholesky"
+    is_small = n_rows <= MAX_GRAM_ROWS and n_rows * n_parameters <= MAX_GRAM_SIZE
+    is_regular = kind == "gauss_newton" and (objective.ridge + damping).min() > 0
+    return "gram" if is_small and is_regular else "cg"
 
 
 def check_solver_settings(
@@ -173,6 +186,33 @@ def _cholesky(
     vectors = cho_solve(factor, gradients.T).T
     residuals = _relative(vectors @ matrix - gradients, gradients)
     return DampedSolution(vectors, residuals, 0, "cholesky")
+
+
+def _gram(
+    objective: TrainingObjective, gradients: np.ndarray, damping: float, kind: str
+) -> DampedSolution:
+    """The inverse of J' J + diagonal by that of I + J diagonal^-1 J', rows instead of parameters.
+
+    Here J are the rows' score gradients, each times the root of its curvature.
+    """
+    diagonal = objective.ridge + damping
+    if kind != "gauss_newton" or diagonal.min() <= 0:
+        raise SingularCurvatureError(
+            f"solver='gram' takes curvature='gauss_newton' and a positive damping or L2 penalty of "
+            f"every parameter; got {kind!r} and damping={damping:g}. Set damping, or solver='cg'."
+        )
+    jacobian = objective.model.jacobian(objective.X)
+    J = jacobian.toarray() if sparse.issparse(jacobian) else np.array(jacobian, dtype=float)
+    J *= np.sqrt(objective.weight * objective.curvatures)[:, None]
+    scaled = gradients / diagonal
+    J /= np.sqrt(diagonal)
+    matrix = J @ J.T
+    matrix[np.diag_indices_from(matrix)] += 1.0
+    inner = cho_solve(cho_factor(matrix, lower=True), J @ (scaled * np.sqrt(diagonal)).T)
+    vectors = scaled - (J.T @ inner).T / np.sqrt(diagonal)
+    rooted = vectors * np.sqrt(diagonal)
+    images = (rooted + (J.T @ (J @ rooted.T)).T) * np.sqrt(diagonal)
+    return DampedSolution(vectors, _relative(images - gradients, gradients), 0, "gram")
 
 
 def _conjugate_gradient(

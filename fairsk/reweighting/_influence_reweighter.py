@@ -96,7 +96,8 @@ class InfluenceReweighter(BaseFairClassifier):
         Of a network: the parameters that influence acts on.
     curvature : {"gauss_newton", "hessian"}, default="gauss_newton"
         The Hessian is exact for networks that have converged; it may be indefinite otherwise.
-    solver : {"auto", "cholesky", "cg"}, default="auto"
+    solver : {"auto", "cholesky", "gram", "cg"}, default="auto"
+        How the curvature is inverted: by its factors, those of the rows, or iterations.
     solver_tol, solver_max_iter : default=1e-2, 200
         Residual at which conjugate gradient stops, and its iterations at most.
     max_rows : int or None, default=20_000

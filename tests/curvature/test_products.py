@@ -171,6 +171,25 @@ def test_both_solvers_find_the_same(name, kind):
     np.testing.assert_allclose(iterated.vectors, direct.vectors, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_instead_of_parameters(name, monkeypatch):
+    from fairsk.curvature import _solve
+
+    objective = objective_of(name)
+    gradients = np.random.RandomState(3).normal(size=(M, objective.model.n_parameters))
+    direct = solve_damped(objective, gradients, damping=0.01, solver="cholesky")
+    by_rows = solve_damped(objective, gradients, damping=0.01, solver="gram")
+    assert by_rows.residuals.max() < 1e-10  # two factorisations of well conditioned matrices
+    np.testing.assert_allclose(by_rows.vectors, direct.vectors, rtol=1e-8, atol=1e-8)
+    with pytest.raises(SingularCurvatureError, match="solver='gram' takes"):
+        solve_damped(objective, gradients, solver="gram", kind="hessian")
+    monkeypatch.setattr(_solve, "MAX_CHOLESKY_LINEAR", 1)
+    monkeypatch.setattr(_solve, "MAX_CHOLESKY_OTHER", 1)
+    assert solve_damped(objective, gradients).solver == "gram"
+    monkeypatch.setattr(_solve, "MAX_GRAM_SIZE", 1)
+    assert solve_damped(objective, gradients, damping=1.0).solver == "cg"
+
+
 def test_sparse_is_dense():
     X, y, weight = rows()
     X[X < 0.5] = 0

@@ -29,7 +29,7 @@ class TrainingRows:
     Attributes
     ----------
     X : ndarray or sparse matrix of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples,)
+    y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
         Class codes, or standardised targets.
     weight : ndarray of shape (n_samples,) or None
     features : SensitiveFeatures or None
@@ -81,6 +81,7 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
     max_epochs: Any
     batch_size: Any
     lr: Any
+    optimizer: Any = "adam"
     weight_decay: Any
     early_stopping: Any
     validation_fraction: Any
@@ -122,8 +123,20 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
         """
         torch = import_torch(type(self).__name__)
         self._check_parameters()
+        inner_X, y, weight, features = self._validated_rows(X, y, sensitive_features, sample_weight)
+        training = TrainingRows(inner_X, self._encode_target(y, weight), weight, features)
+        if features is None:
+            self._warn_without_sensitive_features()
+        self.device_ = check_device(self.device)
+        self._train(torch, training)
+        return self
+
+    def _validated_rows(
+        self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, *, reset: bool = True
+    ) -> tuple[Any, np.ndarray, np.ndarray | None, SensitiveFeatures | None]:
+        """X for the network, the checked target, weights and sensitive features."""
         check_rows(X, y, sensitive_features)
-        validate_data(self, X, skip_check_array=True)
+        validate_data(self, X, skip_check_array=True, reset=reset)
         inner_X, features = self._split_sensitive(X, sensitive_features)
         inner_X = check_array(
             inner_X,
@@ -142,18 +155,20 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             rows = np.flatnonzero(weight)
             inner_X, y, weight = inner_X[rows], y[rows], weight[rows]
             features = None if features is None else features.take(rows)
-        training = TrainingRows(inner_X, self._encode_target(y, weight), weight, features)
-        if features is None:
-            self._warn_without_sensitive_features()
-        self.device_ = check_device(self.device)
-        self._train(torch, training)
-        return self
+        return inner_X, y, weight, features
 
     def _train(self, torch: Any, rows: TrainingRows) -> None:
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
+        build = self._module_builder(rows.X.shape[1])
+        train, validation = self._split_rows(rows, int(seeds[0]))
+        self._learn(torch, build, train, validation, seeds[1:], self._settings())
+        if validation is not None:
+            self._after_training(validation)
+
+    def _module_builder(self, n_inputs: int) -> Any:
+        """What makes the module to train, once a start; its outputs are checked."""
         from fairsk.neural import _networks, _training
 
-        n_inputs = rows.X.shape[1]
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
         build = _networks.module_builder(
             self.module, n_inputs, self.hidden_layer_sizes, self._output_widths()[0]
         )
@@ -161,18 +176,33 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             _networks.check_output_width(
                 build(0), n_inputs, self._output_widths(), self._output_meaning()
             )
-        train, validation = self._split_rows(rows, int(seeds[0]))
+        return build
+
+    def _learn(
+        self,
+        torch: Any,
+        build: Any,
+        train: TrainingRows,
+        validation: TrainingRows | None,
+        seeds: np.ndarray,
+        settings: Any,
+        optimizer_state: Any = None,
+    ) -> Any:
+        """Train, with the fairness term where there are sensitive features, and keep the result."""
+        from fairsk.neural import _training
+
         term = None
-        if rows.features is not None:
-            term = self._make_term(torch, train, validation, int(seeds[1]))
+        if train.features is not None:
+            term = self._make_term(torch, train, validation, int(seeds[0]))
         result = _training.train(
             build,
             self._sample(torch, train),
             self._loss(torch),
-            self._settings(),
-            seed=int(seeds[2]),
+            settings,
+            seed=int(seeds[1]),
             validation=None if validation is None else self._sample(torch, validation),
             term=term,
+            optimizer_state=optimizer_state,
         )
         self.module_ = result.module
         self.history_ = result.history
@@ -180,6 +210,10 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
         self.n_iter_ = len(result.history)
         self.n_restarts_ = result.n_restarts
         self.best_epoch_ = result.best_epoch
+        return result
+
+    def _after_training(self, validation: TrainingRows) -> None:
+        """What is decided on the rows held out, once the network is trained."""
 
     @abstractmethod
     def _make_term(
@@ -189,7 +223,7 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _check_target(self, y: Any) -> np.ndarray:
-        """The target as a validated one-dimensional array."""
+        """The target as a validated array, one-dimensional but for several tasks."""
 
     @abstractmethod
     def _encode_target(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
@@ -225,6 +259,7 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             max_epochs=int(self.max_epochs),
             batch_size=int(self.batch_size),
             lr=float(self.lr),
+            optimizer=str(self.optimizer),
             weight_decay=float(self.weight_decay),
             early_stopping=bool(self.early_stopping),
             patience=int(self.patience),
@@ -237,8 +272,8 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
     def _split_rows(
         self, rows: TrainingRows, seed: int
     ) -> tuple[TrainingRows, TrainingRows | None]:
-        """The rows to train on, and those to stop by with early stopping."""
-        if not self.early_stopping:
+        """The rows to train on, and those held out."""
+        if not self._holds_out():
             return rows, None
         n_rows = len(rows.y)
         n_held_out = int(np.ceil(self.validation_fraction * n_rows))
@@ -249,6 +284,10 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             )
         order = np.random.RandomState(seed).permutation(n_rows)
         return rows.take(np.sort(order[n_held_out:])), rows.take(np.sort(order[:n_held_out]))
+
+    def _holds_out(self) -> bool:
+        """Whether some rows are held out, to stop by or for what `_after_training` decides."""
+        return bool(self.early_stopping)
 
     def _check_parameters(self) -> None:
         """Refuse bad parameters before any work; subclasses add their own."""

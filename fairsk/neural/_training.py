@@ -6,7 +6,7 @@ Imports torch, so it is loaded when a network is trained and not before.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,15 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from fairsk.utils import EarlyStopping, FlatAdam, private_rng, progress_bar
+from fairsk.utils import OPTIMIZERS, EarlyStopping, private_rng, progress_bar
 
 # A loss this many times the lowest one so far is a divergence, although it is still a number.
 EXPLOSION = 1e4
 # What a restart multiplies the learning rates by.
 RESTART_FACTOR = 0.3
 PREDICT_ROWS = 65_536
+# Inputs gathered at a time where a term adds rows to the batches.
+GATHERED_ROWS = 16_384
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -33,6 +35,7 @@ class Settings:
     max_epochs: int
     batch_size: int
     lr: float
+    optimizer: str = "adam"
     weight_decay: float = 0.0
     early_stopping: bool = False
     patience: int = 10
@@ -90,13 +93,19 @@ class Sample:
 
 
 class Term:
-    """What is added to the task loss: ``(1 - weight) task loss + weight penalty``.
+    """What is added to the task loss: ``task_weight task loss + weight penalty``.
 
     A subclass writes `penalty`, and what else it needs of the other hooks. An adversary trains
-    itself in `start_epoch`.
+    itself in `start_epoch`. A term that compares rows of its own choice asks for them by
+    `extra_rows`; they pass through the network together with the batch, and the task loss does not
+    see them.
     """
 
     weight: float = 0.0
+
+    @property
+    def task_weight(self) -> float:
+        return 1.0 - self.weight
 
     def start(self, n_outputs: int, attempt: int, rate_factor: float) -> None:
         """Before the first epoch of each attempt: fresh adversaries."""
@@ -104,8 +113,15 @@ class Term:
     def start_epoch(self, order: torch.Tensor, predict: Callable[[], torch.Tensor]) -> None:
         """Before each epoch: ``order`` is the order of the rows, ``predict()`` the outputs now."""
 
-    def penalty(self, outputs: torch.Tensor, part: slice) -> torch.Tensor:
-        """Penalty of a batch, the rows ``order[part]`` of the epoch."""
+    def extra_rows(self, parts: list[slice]) -> list[torch.Tensor | None] | None:
+        """For each batch of the epoch, training rows to run below its own; None for none at all."""
+        return None
+
+    def penalty(self, outputs: torch.Tensor, part: slice) -> torch.Tensor | None:
+        """Penalty of a batch: of the rows ``order[part]`` of the epoch and, below, the extra ones.
+
+        None where the batch has no penalty.
+        """
         raise NotImplementedError
 
     def held_out_penalty(self, outputs: torch.Tensor) -> float:
@@ -129,6 +145,7 @@ class Result:
     history: list[dict[str, float]] = field(default_factory=list)
     n_restarts: int = 0
     best_epoch: int = -1
+    optimizer_state: dict[str, Any] = field(default_factory=dict)
 
 
 class Diverged(FloatingPointError):
@@ -144,6 +161,7 @@ def train(
     seed: int,
     validation: Sample | None = None,
     term: Term | None = None,
+    optimizer_state: dict[str, Any] | None = None,
 ) -> Result:
     """Train a module, and start again with smaller steps where it diverges.
 
@@ -161,6 +179,8 @@ def train(
     validation : Sample, optional
         Rows to stop by.
     term : Term, optional
+    optimizer_state : dict, optional
+        Of an earlier training of the same module, to go on from.
 
     Returns
     -------
@@ -175,6 +195,7 @@ def train(
         with private_rng(seed + attempt, settings.device):
             module = build(attempt).to(settings.device)
             run = _Run(module, sample, loss, settings, validation, term)
+            run.optimizer_state = dict(optimizer_state or {})
             try:
                 run.go(seed + attempt, attempt)
             except Diverged as error:
@@ -185,7 +206,7 @@ def train(
                     f"{settings.lr * RESTART_FACTOR**attempt:g}: {error} Standardise X, lower lr, "
                     f"or check X for extreme values."
                 ) from error
-        return Result(module.eval(), run.history, attempt, run.best_epoch)
+        return Result(module.eval(), run.history, attempt, run.best_epoch, run.optimizer_state)
     raise AssertionError("unreachable")
 
 
@@ -205,7 +226,8 @@ class _Run:
         self.settings, self.validation, self.term = settings, validation, term
         self.history: list[dict[str, float]] = []
         self.best_epoch = -1
-        self.task_weight = 1.0 if term is None else 1.0 - term.weight
+        self.optimizer_state: dict[str, Any] = {}
+        self.task_weight = 1.0 if term is None else term.task_weight
 
     def go(self, seed: int, attempt: int) -> None:
         settings = self.settings
@@ -214,9 +236,11 @@ class _Run:
         generator = torch.Generator().manual_seed(seed)
         lowest = float(_mean(self.loss, outputs_of(self.module, self.sample.X), self.sample))
         self._check(lowest, np.inf)
-        optimizer = FlatAdam(
+        optimizer = OPTIMIZERS[settings.optimizer](
             self.module.parameters(), settings.lr * factor, weight_decay=settings.weight_decay
         )
+        if self.optimizer_state:
+            optimizer.resume(self.optimizer_state)
         if self.term is not None:
             width = outputs_of(self.module, self.sample.X.take(torch.arange(1))).shape[1]
             self.term.start(width, attempt, factor)
@@ -234,29 +258,47 @@ class _Run:
         if settings.early_stopping:
             stopping.restore()
             self.best_epoch = stopping.best_epoch
+        self.optimizer_state = optimizer.state()
         optimizer.release()
 
-    def _epoch(self, order: torch.Tensor, optimizer: FlatAdam) -> dict[str, float]:
-        term, rows = self.term, self.sample.take(order)
-        if term is not None:
-            term.start_epoch(order, lambda: outputs_of(self.module, rows.X))
+    def _epoch(self, order: torch.Tensor, optimizer: Any) -> dict[str, float]:
+        term, n_rows = self.term, len(order)
+        y, weights = self.sample.y[order], self.sample.weight
+        weights = None if weights is None else weights[order]
+        parts = batches(n_rows, self.settings.batch_size)
+        inputs = self._inputs(order, parts)
         self.module.train()
         total = torch.zeros((), device=self.settings.device)
         penalties = torch.zeros((), device=self.settings.device)
-        for part in batches(len(rows), self.settings.batch_size):
-            outputs = self.module(rows.X[part])
-            weight = None if rows.weight is None else rows.weight[part]
-            value = _weighted(self.loss(outputs, rows.y[part]), weight)
-            total += value.detach() * (part.stop - part.start)
-            if term is not None:
-                penalty = term.penalty(outputs, part)
-                penalties += penalty.detach() * (part.stop - part.start)
+        for part, batch in zip(parts, inputs, strict=True):
+            outputs, size = self.module(batch), part.stop - part.start
+            own = outputs if len(batch) == size else outputs[:size]
+            value = _weighted(self.loss(own, y[part]), None if weights is None else weights[part])
+            total += value.detach() * size
+            penalty = None if term is None else term.penalty(outputs, part)
+            if term is not None and penalty is not None:
+                penalties += penalty.detach() * size
                 value = self.task_weight * value + term.weight * penalty
             optimizer.step(value)
-        record = {"loss": float(total) / len(rows)}
+        record = {"loss": float(total) / n_rows}
         if term is not None:
-            record |= {"penalty": float(penalties) / len(rows), **term.report()}
+            record |= {"penalty": float(penalties) / n_rows, **term.report()}
         return record
+
+    def _inputs(self, order: torch.Tensor, parts: list[slice]) -> Iterator[torch.Tensor]:
+        """Inputs of each batch, with the rows that the term asks for below its own."""
+        X, term = self.sample.X, self.term
+        extra = None if term is None else term.extra_rows(parts)
+        rows = X.take(order) if extra is None else None
+        if term is not None:
+            term.start_epoch(
+                order,
+                lambda: outputs_of(self.module, X.take(order) if rows is None else rows),
+            )
+        if rows is not None:
+            return (rows[part] for part in parts)
+        assert extra is not None
+        return batches_with_extra(X, order, parts, extra)
 
     def _validate(self, record: dict[str, float]) -> float:
         """The value function on the validation rows, which training stops by."""
@@ -289,6 +331,29 @@ def batches(n_rows: int, batch_size: int) -> list[slice]:
     if len(starts) > 1 and n_rows - starts[-1] == 1:
         starts.pop()
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], n_rows], strict=True)]
+
+
+def batches_with_extra(
+    X: Rows, order: torch.Tensor, parts: list[slice], extra: list[torch.Tensor | None]
+) -> Iterator[torch.Tensor]:
+    """Inputs of the rows ``order[part]`` and, below them, of the extra ones.
+
+    Several batches are gathered at once, and each is then a slice: one forward pass without a copy.
+    """
+    pieces = [
+        order[part] if rows is None else torch.cat([order[part], rows])
+        for part, rows in zip(parts, extra, strict=True)
+    ]
+    start = 0
+    while start < len(pieces):
+        stop, n_rows = start + 1, len(pieces[start])
+        while stop < len(pieces) and n_rows + len(pieces[stop]) <= GATHERED_ROWS:
+            n_rows, stop = n_rows + len(pieces[stop]), stop + 1
+        gathered, first = X.take(torch.cat(pieces[start:stop])), 0
+        for piece in pieces[start:stop]:
+            yield gathered[slice(first, first + len(piece))]
+            first += len(piece)
+        start = stop
 
 
 def outputs_of(module: nn.Module, X: Rows) -> torch.Tensor:

@@ -10,8 +10,10 @@ from fairsk.utils._sensitive import (
     check_sensitive_features,
 )
 from fairsk.utils._torch import (
+    OPTIMIZERS,
     EarlyStopping,
     FlatAdam,
+    FlatSGD,
     check_device,
     import_torch,
     minimise_in_batches,
@@ -20,8 +22,10 @@ from fairsk.utils._torch import (
 )
 
 __all__ = [
+    "OPTIMIZERS",
     "EarlyStopping",
     "FlatAdam",
+    "FlatSGD",
     "GroupEncoder",
     "GroupFamily",
     "Groups",

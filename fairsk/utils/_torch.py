@@ -68,12 +68,81 @@ def private_rng(seed: int, device: str = "cpu") -> Iterator[None]:
         yield
 
 
-class FlatAdam:
-    """Adam on one flat vector that holds all parameters.
+class _FlatOptimizer:
+    """An optimizer on one flat vector that holds all parameters.
 
-    The parameters become views of the vector and so do their gradients. A step is then six calls
+    The parameters become views of the vector and so do their gradients. A step is then a few calls
     whatever the number of parameters; for small networks this takes half the time of torch's own
-    Adam, whose cost is its calls. Any module does, without sparse gradients.
+    optimizers, whose cost is their calls. Any module does, without sparse gradients.
+    """
+
+    def __init__(self, parameters: Iterable[Any], lr: float, *, weight_decay: float = 0.0) -> None:
+        self._torch = import_torch("Training a network")
+        self.parameters = [p for p in parameters if p.requires_grad]
+        if not self.parameters:
+            raise ValueError("The module has no parameter that requires a gradient.")
+        self.lr, self.weight_decay = lr, weight_decay
+        self.values = self._torch.cat([p.detach().reshape(-1) for p in self.parameters])
+        self.gradient = self._torch.zeros_like(self.values)
+        start = 0
+        for parameter in self.parameters:
+            stop = start + parameter.numel()
+            parameter.data = self.values[start:stop].view_as(parameter)
+            parameter.grad = self.gradient[start:stop].view_as(parameter)
+            start = stop
+
+    def step(self, loss: Any) -> None:
+        """Go one step down the gradient of the scalar ``loss``."""
+        self.gradient.zero_()
+        loss.backward()
+        with self._torch.no_grad():
+            self.apply()
+
+    def apply(self) -> None:
+        """Go one step down the gradient that is in ``gradient`` already."""
+        raise NotImplementedError
+
+    def _decayed_gradient(self) -> Any:
+        if not self.weight_decay:
+            return self.gradient
+        return self.gradient.add(self.values, alpha=self.weight_decay)
+
+    def state(self) -> dict[str, Any]:
+        """What the next step needs to know of those before."""
+        return {}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from the `state` of an optimizer of the same kind and parameters."""
+
+    def is_finite(self) -> bool:
+        """Whether all parameters are finite."""
+        return bool(self._torch.isfinite(self.values).all())
+
+    def release(self) -> None:
+        """Give every parameter its own memory again, without a gradient."""
+        for parameter in self.parameters:
+            parameter.data = parameter.data.clone()
+            parameter.grad = None
+
+
+class FlatSGD(_FlatOptimizer):
+    """Stochastic gradient descent, without momentum, on one flat vector that holds all parameters.
+
+    Parameters
+    ----------
+    parameters : iterable of torch.nn.Parameter
+        Those that require a gradient are trained. They must be on one device.
+    lr : float
+    weight_decay : float, default=0.0
+        L2 penalty on all parameters, added to the gradient.
+    """
+
+    def apply(self) -> None:
+        self.values.add_(self._decayed_gradient(), alpha=-self.lr)
+
+
+class FlatAdam(_FlatOptimizer):
+    """Adam on one flat vector that holds all parameters.
 
     Parameters
     ----------
@@ -99,51 +168,31 @@ class FlatAdam:
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        self._torch = import_torch("Training a network")
-        self.parameters = [p for p in parameters if p.requires_grad]
-        if not self.parameters:
-            raise ValueError("The module has no parameter that requires a gradient.")
-        self.lr, self.weight_decay, self.betas, self.eps = lr, weight_decay, betas, eps
-        self.values = self._torch.cat([p.detach().reshape(-1) for p in self.parameters])
-        self.gradient = self._torch.zeros_like(self.values)
+        super().__init__(parameters, lr, weight_decay=weight_decay)
+        self.betas, self.eps = betas, eps
         self._mean = self._torch.zeros_like(self.values)
         self._square = self._torch.zeros_like(self.values)
-        self._n_steps, start = 0, 0
-        for parameter in self.parameters:
-            stop = start + parameter.numel()
-            parameter.data = self.values[start:stop].view_as(parameter)
-            parameter.grad = self.gradient[start:stop].view_as(parameter)
-            start = stop
-
-    def step(self, loss: Any) -> None:
-        """Go one step down the gradient of the scalar ``loss``."""
-        self.gradient.zero_()
-        loss.backward()
-        with self._torch.no_grad():
-            self.apply()
+        self._n_steps = 0
 
     def apply(self) -> None:
-        """Go one step down the gradient that is in ``gradient`` already."""
         self._n_steps += 1
         first, second = self.betas
-        gradient = self.gradient
-        if self.weight_decay:
-            gradient = gradient.add(self.values, alpha=self.weight_decay)
+        gradient = self._decayed_gradient()
         self._mean.lerp_(gradient, 1 - first)
         self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
         correction = (1 - second**self._n_steps) ** -0.5
         scale = self._square.sqrt().mul_(correction).add_(self.eps)
         self.values.addcdiv_(self._mean, scale, value=-self.lr / (1 - first**self._n_steps))
 
-    def is_finite(self) -> bool:
-        """Whether all parameters are finite."""
-        return bool(self._torch.isfinite(self.values).all())
+    def state(self) -> dict[str, Any]:
+        return {"n_steps": self._n_steps, "mean": self._mean, "square": self._square}
 
-    def release(self) -> None:
-        """Give every parameter its own memory again, without a gradient."""
-        for parameter in self.parameters:
-            parameter.data = parameter.data.clone()
-            parameter.grad = None
+    def resume(self, state: dict[str, Any]) -> None:
+        self._n_steps = state["n_steps"]
+        self._mean, self._square = state["mean"].clone(), state["square"].clone()
+
+
+OPTIMIZERS: dict[str, Any] = {"adam": FlatAdam, "sgd": FlatSGD}
 
 
 class EarlyStopping:

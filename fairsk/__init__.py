@@ -58,7 +58,7 @@ _ROOMS = {
         "knee_of_front",
         "make_kpc_scorer",
     ),
-    "neural": ("FairICPClassifier", "FairICPRegressor"),
+    "neural": ("FairICPClassifier", "FairICPRegressor", "MinDiffIOClassifier"),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
     "reweighting": (
         "FairCostSensitiveClassifier",

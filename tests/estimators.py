@@ -12,6 +12,7 @@ from fairsk import (
     FairICPClassifier,
     FairICPRegressor,
     InfluenceReweighter,
+    MinDiffIOClassifier,
 )
 
 # Small settings: the contract is about behaviour, not about accuracy.
@@ -55,10 +56,23 @@ _TINY = {
     "discriminator_hidden_layer_sizes": (8,),
     "random_state": 0,
 }
-NETWORKS = {"FairICP": partial(FairICPClassifier, **_TINY)}
+NETWORKS = {
+    "FairICP": partial(FairICPClassifier, **_TINY),
+    "MinDiff-IO": partial(
+        MinDiffIOClassifier,
+        hidden_layer_sizes=(16,),
+        min_diff_weight=0.2,
+        max_epochs=30,
+        batch_size=16,
+        optimizer="adam",
+        lr=0.02,
+        random_state=0,
+    ),
+}
 REGRESSORS = {"FairICP regressor": partial(FairICPRegressor, **_TINY)}
 # What a search tunes.
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},
     "influence": {"l2": [0.01, 1.0]},
+    "MinDiff-IO": {"min_diff_weight": [0.0, 1.0]},
 }

@@ -1,5 +1,14 @@
 """Methods that change the loss a network is trained on. torch is imported when one is fitted."""
 
 from fairsk.neural._fair_icp import FairICPClassifier, FairICPRegressor
+from fairsk.neural._min_diff import MinDiffIOClassifier
+from fairsk.neural._min_diff_pools import FewRowsWarning
+from fairsk.neural._thresholds import ThresholdWarning
 
-__all__ = ["FairICPClassifier", "FairICPRegressor"]
+__all__ = [
+    "FairICPClassifier",
+    "FairICPRegressor",
+    "FewRowsWarning",
+    "MinDiffIOClassifier",
+    "ThresholdWarning",
+]

@@ -318,6 +318,10 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             estimator=self,
             input_name="X",
         )
+        return self._module_outputs(inner_X)
+
+    def _module_outputs(self, inner_X: Any) -> np.ndarray:
+        """Outputs for rows that are validated, without columns that the network does not see."""
         torch = import_torch(type(self).__name__)
         from fairsk.neural import _training
 

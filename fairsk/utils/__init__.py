@@ -3,6 +3,7 @@
 from fairsk.utils._columns import column_positions, n_columns_of, take_columns
 from fairsk.utils._encoding import SensitiveEncoder
 from fairsk.utils._groups import GroupEncoder, GroupFamily, Groups
+from fairsk.utils._memberships import MembershipEncoder
 from fairsk.utils._optional import import_optional
 from fairsk.utils._sensitive import (
     SensitiveFeatures,
@@ -29,6 +30,7 @@ __all__ = [
     "GroupEncoder",
     "GroupFamily",
     "Groups",
+    "MembershipEncoder",
     "SensitiveEncoder",
     "SensitiveFeatures",
     "check_device",

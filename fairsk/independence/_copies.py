@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 
 from fairsk.independence._defaults import is_discrete_target
 from fairsk.independence._density_check import DensityCheck, density_check
+from fairsk.independence._heteroscedastic import HeteroscedasticGaussianDensity
 from fairsk.independence._permutation import ConditionalPermutation, InverseConditionalPermutation
 from fairsk.independence._sampler import PermutationSampler, _check_data
 from fairsk.utils import SensitiveFeatures
@@ -18,6 +19,8 @@ from fairsk.utils import SensitiveFeatures
 RESAMPLINGS = ("auto", "within_label", "icp", "cp")
 # Folds of the density check where the density itself is not cross-fitted.
 CHECK_FOLDS = 5
+# Rows of a continuous label below which a network is not cross-fitted by default.
+FEW_ROWS = 1_000
 
 
 class Copies(ABC):
@@ -104,6 +107,10 @@ def make_copies(
     if isinstance(resampling, str):
         kind = InverseConditionalPermutation if resampling == "icp" else ConditionalPermutation
         on_these_rows = density_data is None and not isinstance(density, FrozenEstimator)
+        few = on_these_rows and len(label) < FEW_ROWS
+        if density is None and resampling == "icp" and few and not is_discrete_target(label):
+            # A network cross-fitted on so few rows rejects fair models twice too often.
+            density = HeteroscedasticGaussianDensity()
         sampler = kind(
             density,
             n_steps=n_steps,

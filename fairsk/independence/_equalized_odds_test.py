@@ -95,7 +95,8 @@ def equalized_odds_test(
         most 30 different whole ones), otherwise "icp". A sampler that has been fitted, on other
         rows, is used as it is; one that has not is fitted to these rows.
     density : ConditionalDensity or FrozenEstimator, optional
-        For "icp" and "cp"; by default theirs.
+        For "icp" and "cp"; by default theirs, but a `HeteroscedasticGaussianDensity` where "icp"
+        cross-fits to fewer than 1,000 rows of a continuous label, too few for a network.
     density_data : tuple of (y, sensitive_features), optional
         Rows to fit the density to, such as the training data. Without them it is cross-fitted.
     cv : int, splitter or None, default=5

@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from fairsk.independence import (
     DensityMisfitWarning,
     EqualizedOddsTest,
+    HeteroscedasticGaussianDensity,
     InverseConditionalPermutation,
     KnownGaussianDensity,
     LinearGaussianDensity,
@@ -174,6 +175,14 @@ def test_ways_to_give_a_density():
     assert results[-1].resampling == "cp" and results[0].resampling == "icp"
     result = equalized_odds_test(y, output, density=linear, check_density=False, **settings)
     assert result.density_check is None and "was not checked" in str(result)
+
+
+def test_few_rows_of_a_continuous_label_get_a_gaussian():
+    A, y, output = simulate(3)
+    settings = {"sensitive_features": A, "n_permutations": 9, "random_state": 0}
+    default = equalized_odds_test(y, output, **settings)
+    gaussian = equalized_odds_test(y, output, density=HeteroscedasticGaussianDensity(), **settings)
+    np.testing.assert_array_equal(default.permuted_statistics, gaussian.permuted_statistics)
 
 
 def test_a_density_that_does_not_fit_is_reported():

@@ -46,6 +46,7 @@ _ROOMS = {
         "list_fairness_scorers",
         "make_aware_scorer",
         "make_fairness_scorer",
+        "make_system_scorer",
         "mean_difference",
         "mean_ratio",
     ),

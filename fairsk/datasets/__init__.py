@@ -7,6 +7,7 @@ from ._adult import load_adult
 from ._communities import load_communities
 from ._compas import load_compas
 from ._fairicp import make_fairicp_permutation, make_fairicp_simulation
+from ._hashed_posts import load_hatexplain, load_mlma
 from ._simulated import make_biased_classification
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "load_adult",
     "load_communities",
     "load_compas",
+    "load_hatexplain",
+    "load_mlma",
     "make_biased_classification",
     "make_fairicp_permutation",
     "make_fairicp_simulation",

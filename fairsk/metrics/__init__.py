@@ -31,6 +31,7 @@ from fairsk.metrics._shorthands import (
     equal_opportunity_difference,
     equal_opportunity_ratio,
 )
+from fairsk.metrics._system_scorers import list_system_scores, make_system_scorer
 
 __all__ = [
     "ConfusionCells",
@@ -53,8 +54,10 @@ __all__ = [
     "group_auc_gap",
     "group_rates",
     "list_fairness_scorers",
+    "list_system_scores",
     "make_aware_scorer",
     "make_fairness_scorer",
+    "make_system_scorer",
     "mean_difference",
     "mean_ratio",
     "overall_equal_opportunity_difference",

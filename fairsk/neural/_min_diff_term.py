@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from fairsk.neural._mmd import Kernel, signed_form
+from fairsk.neural._mmd import Kernel, logit_form, signed_form
 from fairsk.neural._streams import Streams, StreamTerm, signed_weights
 
 
@@ -70,14 +70,12 @@ class MinDiffTerm(StreamTerm):
             own = self.tasks[streams][:, None, None].expand(-1, outputs.shape[1], 1)
             outputs = outputs.gather(2, own)
         n_active, n, n_tasks = outputs.shape
-        # One form a stream and task, its rows side by side in memory.
-        p = torch.sigmoid(outputs).transpose(1, 2).reshape(n_active * n_tasks, n)
         if self.counts is None and self.row_weight is None:
-            w = self._signs.expand(len(p), n)
+            w = self._signs.expand(n_active * n_tasks, n)
         else:
             w = _looked_up(rows, self._side, n_tasks, self.counts, self.row_weight)
-            w = w.transpose(1, 2).reshape(p.shape)
-        return signed_form(p, w, self.kernel).view(n_active, n_tasks)
+            w = w.transpose(1, 2).reshape(n_active * n_tasks, n)
+        return logit_form(outputs, w, self.kernel)
 
     def held_out_penalty(self, outputs: torch.Tensor) -> float:
         """The whole regulariser on all validation rows, with its weights."""

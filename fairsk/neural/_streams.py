@@ -269,21 +269,19 @@ class StreamTerm(Term):
         self.streams.start(self.seed + attempt)
 
     def extra_rows(self, parts: list[slice]) -> list[torch.Tensor | None] | None:
-        self._plan, self._batch = self.streams.plan(len(parts)), 0
+        self._plan, self._step = self.streams.plan(len(parts)), 0
         self._values: list[torch.Tensor] = []
         rows = self._plan.rows
         return [None if k is None else rows[k].reshape(-1) for k in self._plan.step_of_batch]
 
-    def penalty(self, outputs: torch.Tensor, part: slice) -> torch.Tensor | None:
-        plan, step = self._plan, self._plan.step_of_batch[self._batch]
-        self._batch += 1
-        if step is None:
-            return None
-        streams, rows = plan.streams[step], plan.rows[step]
-        extra = outputs[part.stop - part.start :].reshape(*rows.shape, -1)
-        values = self.compare(extra, streams, rows)
+    def penalty(self, outputs: torch.Tensor, part: slice) -> torch.Tensor:
+        # Only batches with rows of streams come here, in their order.
+        streams, rows = self._plan.streams[self._step], self._plan.rows[self._step]
+        values = self.compare(outputs.view(*rows.shape, -1), streams, rows)
         self._values.append(values.detach())
-        return ((values * self.weights[streams]).sum(1) * plan.scale[step]).sum()
+        scaled = values * self.weights[streams] * self._plan.scale[self._step][:, None]
+        self._step += 1
+        return scaled.sum()
 
     def report(self) -> dict[str, float]:
         """The mean value of each name, summed over values; feeds the draw by gap."""

@@ -22,8 +22,9 @@ EXPLOSION = 1e4
 # What a restart multiplies the learning rates by.
 RESTART_FACTOR = 0.3
 PREDICT_ROWS = 65_536
-# Inputs gathered at a time where a term adds rows to the batches.
-GATHERED_ROWS = 16_384
+# Numbers of the inputs that are put into the epoch's order at a time, 8 MB: no second copy of X,
+# and memory that the next batches use again.
+GATHERED = 2_097_152
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -118,9 +119,9 @@ class Term:
         return None
 
     def penalty(self, outputs: torch.Tensor, part: slice) -> torch.Tensor | None:
-        """Penalty of a batch: of the rows ``order[part]`` of the epoch and, below, the extra ones.
+        """Penalty of a batch, the rows ``order[part]`` of the epoch; None for none.
 
-        None where the batch has no penalty.
+        For a term with extra rows these are their outputs, and a batch without any has no penalty.
         """
         raise NotImplementedError
 
@@ -266,16 +267,22 @@ class _Run:
         y, weights = self.sample.y[order], self.sample.weight
         weights = None if weights is None else weights[order]
         parts = batches(n_rows, self.settings.batch_size)
-        inputs = self._inputs(order, parts)
+        extra = self._start_term(order, parts)
         self.module.train()
         total = torch.zeros((), device=self.settings.device)
         penalties = torch.zeros((), device=self.settings.device)
+        inputs = batches_of_inputs(self.sample.X, order, parts, extra)
         for part, batch in zip(parts, inputs, strict=True):
             outputs, size = self.module(batch), part.stop - part.start
-            own = outputs if len(batch) == size else outputs[:size]
+            own, compared = outputs, outputs if extra is None else None
+            if len(batch) > size:
+                # One split has a cheaper gradient than two slices.
+                own, compared = outputs.split([size, len(outputs) - size])
             value = _weighted(self.loss(own, y[part]), None if weights is None else weights[part])
             total += value.detach() * size
-            penalty = None if term is None else term.penalty(outputs, part)
+            penalty = None
+            if term is not None and compared is not None:
+                penalty = term.penalty(compared, part)
             if term is not None and penalty is not None:
                 penalties += penalty.detach() * size
                 value = self.task_weight * value + term.weight * penalty
@@ -285,20 +292,14 @@ class _Run:
             record |= {"penalty": float(penalties) / n_rows, **term.report()}
         return record
 
-    def _inputs(self, order: torch.Tensor, parts: list[slice]) -> Iterator[torch.Tensor]:
-        """Inputs of each batch, with the rows that the term asks for below its own."""
-        X, term = self.sample.X, self.term
-        extra = None if term is None else term.extra_rows(parts)
-        rows = X.take(order) if extra is None else None
-        if term is not None:
-            term.start_epoch(
-                order,
-                lambda: outputs_of(self.module, X.take(order) if rows is None else rows),
-            )
-        if rows is not None:
-            return (rows[part] for part in parts)
-        assert extra is not None
-        return batches_with_extra(X, order, parts, extra)
+    def _start_term(
+        self, order: torch.Tensor, parts: list[slice]
+    ) -> list[torch.Tensor | None] | None:
+        """Prepare the term for an epoch; returns the rows that it adds to the batches."""
+        if self.term is None:
+            return None
+        self.term.start_epoch(order, lambda: outputs_of(self.module, self.sample.X)[order])
+        return self.term.extra_rows(parts)
 
     def _validate(self, record: dict[str, float]) -> float:
         """The value function on the validation rows, which training stops by."""
@@ -333,21 +334,23 @@ def batches(n_rows: int, batch_size: int) -> list[slice]:
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], n_rows], strict=True)]
 
 
-def batches_with_extra(
-    X: Rows, order: torch.Tensor, parts: list[slice], extra: list[torch.Tensor | None]
+def batches_of_inputs(
+    X: Rows, order: torch.Tensor, parts: list[slice], extra: list[torch.Tensor | None] | None = None
 ) -> Iterator[torch.Tensor]:
-    """Inputs of the rows ``order[part]`` and, below them, of the extra ones.
+    """Inputs of the rows ``order[part]`` of each batch and, below them, of the extra ones.
 
     Several batches are gathered at once, and each is then a slice: one forward pass without a copy.
     """
-    pieces = [
-        order[part] if rows is None else torch.cat([order[part], rows])
-        for part, rows in zip(parts, extra, strict=True)
-    ]
-    start = 0
+    pieces = [order[part] for part in parts]
+    if extra is not None:
+        pieces = [
+            own if rows is None else torch.cat([own, rows])
+            for own, rows in zip(pieces, extra, strict=True)
+        ]
+    most, start = GATHERED // X.values.shape[1], 0
     while start < len(pieces):
         stop, n_rows = start + 1, len(pieces[start])
-        while stop < len(pieces) and n_rows + len(pieces[stop]) <= GATHERED_ROWS:
+        while stop < len(pieces) and n_rows + len(pieces[stop]) <= most:
             n_rows, stop = n_rows + len(pieces[stop]), stop + 1
         gathered, first = X.take(torch.cat(pieces[start:stop])), 0
         for piece in pieces[start:stop]:

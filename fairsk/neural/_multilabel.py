@@ -48,9 +48,14 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
         """Whether the network learns the system's label alone."""
         return False
 
+    def _validated_rows(
+        self, X: Any, y: Any, sensitive_features: Any, sample_weight: Any, *, reset: bool = True
+    ) -> Any:
+        # Tasks are few: labels may be dense.
+        y = y.toarray() if sparse.issparse(y) else y
+        return super()._validated_rows(X, y, sensitive_features, sample_weight, reset=reset)
+
     def _check_target(self, y: Any) -> np.ndarray:
-        if sparse.issparse(y):
-            y = y.toarray()
         shape = np.asarray(y).shape
         if len(shape) != 2 or shape[1] < 2:
             self.task_names_: tuple[str, ...] = ("y",)
@@ -189,6 +194,7 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
                 f"thresholds={self.thresholds!r} are fixed; set thresholds='fpr', 'tpr' or "
                 f"'base_rate' to calibrate them."
             )
+        y = y.toarray() if sparse.issparse(y) else y
         check_rows(X, y, None)
         self._calibrate(self._outputs(X), self._known_tasks(y))
         return self

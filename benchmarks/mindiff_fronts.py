@@ -1,6 +1,6 @@
 """Fronts of fairness against ranking for MinDiff's variants, on HateXplain and MLMA.
 
-    OMP_NUM_THREADS=1 python benchmarks/mindiff_fronts.py             # HateXplain: about an hour
+    OMP_NUM_THREADS=1 python benchmarks/mindiff_fronts.py             # about half an hour
     OMP_NUM_THREADS=1 python benchmarks/mindiff_fronts.py --quick     # three weights, two runs
     OMP_NUM_THREADS=1 python benchmarks/mindiff_fronts.py --data mlma --weights 0 0.05 0.2
 
@@ -10,9 +10,8 @@ threshold, one for all tasks, is set on the validation rows to a false positive 
 
 "auc" is the system's ROC AUC, followed by dEO = |FPR of the group - FPR of the others| of each
 group, on the test rows; "+-" is half of the 95 % confidence interval (Student) over the runs.
-"gain" pairs the runs: the mean over groups of dEO, less that without remediation. "AUC lost where
-dEO is halved" takes for each group the smallest weight that halves its mean dEO, and averages over
-the groups for which there is one. FAIRSK_DATA names the folder with the files.
+"gain" pairs the runs: the mean over groups of dEO, less that without remediation.
+FAIRSK_DATA names the folder with the files.
 """
 
 from __future__ import annotations
@@ -69,18 +68,6 @@ def show(name: str, values: np.ndarray) -> None:
     print(f"  {name:22s} " + " ".join(f"{value:8.3f}" for value in values), flush=True)
 
 
-def cost_of_halving(fronts: dict[float, np.ndarray]) -> float:
-    """AUC lost by the smallest weight that halves a group's mean dEO, averaged over groups."""
-    plain, losses = fronts[0.0].mean(axis=0), []
-    for m in range(1, len(plain)):
-        for weight in sorted(fronts)[1:]:
-            mean = fronts[weight].mean(axis=0)
-            if mean[m] <= plain[m] / 2:
-                losses.append(plain[0] - mean[0])
-                break
-    return float(np.mean(losses)) if losses else np.nan
-
-
 def run(name: str, methods: list[str], weights: list[float], n_runs: int, epochs: int) -> None:
     try:
         bunch = LOADERS[name]()
@@ -113,7 +100,6 @@ def run(name: str, methods: list[str], weights: list[float], n_runs: int, epochs
             gains = gaps - fronts[weights[0]][:, 1:].mean(axis=1)
             values = (runs[:, 0].mean(), gaps.mean(), gains.mean(), float(half_width(gains)))
             show(f"{method}, {weight:g}", np.array(values))
-        print(f"  {method}: AUC lost where dEO is halved {cost_of_halving(fronts):.3f}")
 
 
 def main() -> None:

@@ -3,8 +3,8 @@ What the fair rule does
 =======================
 
 Attribute-aware, the Bayes-optimal fair rule is a threshold for each group. Attribute-blind, no
-group is known at prediction: the threshold of a person depends on how likely they are to belong to
-each group, and whoever lies right of the diagonal is selected.
+group is known at prediction: the margin of a person depends on how likely they are to belong to
+each group, and whoever lies above zero is selected.
 """
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,11 @@ print(display.to_frame())
 plt.show()
 
 # %%
-# The attribute-blind rule, for race alone.
+# The attribute-blind rule, for race alone. Without the constraint everybody would lie on the dotted
+# line. It selects people of low probability in the upper left, because their features make it
+# likely that they are Caucasian, and passes over others in the lower right: parity without looking
+# at the group works through proxies, and here it reverses the order of people within a group. Look
+# before you choose a blind rule with a tight tolerance.
 
 race = A[:, 0]
 blind = BayesOptimalFairPostProcessor(base, tolerance=0.02, random_state=0)

@@ -66,7 +66,7 @@ def draw_forest(
                 color=style.color,
             )
     for at in places[1::2]:
-        ax.axhspan(at - 0.5, at + 0.5, color="0.95", zorder=0, linewidth=0)
+        ax.axhspan(at - 0.5, at + 0.5, color="0.95", zorder=-1, linewidth=0)
     ax.set_yticks(places, [wrapped(row) for row in rows])
     ax.set_ylim(n_rows - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)

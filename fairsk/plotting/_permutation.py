@@ -10,11 +10,17 @@ import numpy as np
 from fairsk.independence import EqualizedOddsTest, EqualizedOddsTests, equalized_odds_test
 from fairsk.metrics import response_of, serving_estimator
 from fairsk.plotting._display import Display, as_models, columns_of
-from fairsk.plotting._ridges import draw_ridge, label_rows
+from fairsk.plotting._ridges import draw_ridge, label_rows, ridge_handles
 from fairsk.plotting._style import axes_or_new, legend_below, spelled, style_of, wrapped
 
 # Probabilities where a model has them: the test then sees more than the decisions.
 RESPONSES = ("predict_proba", "decision_function", "predict")
+# Statistics that go by their initials.
+NAMES = {
+    "kpc": "kernel partial correlation",
+    "hgr": "maximal correlation (HGR) given the label",
+    "deo": "sum of the groups' distances in both error rates (DEO)",
+}
 
 
 class PermutationTestDisplay(Display):
@@ -218,7 +224,6 @@ class PermutationTestDisplay(Display):
         low, high = everything.min(), everything.max()
         pad = 0.05 * (high - low) or 0.5
         labels: list[str] = []
-        handles: dict[str, Any] = {}
         for k, (name, value) in enumerate(self.statistic.items()):
             copies = self.permuted_statistics[name]
             # The copies of each model fill bins of their own width: they may be far narrower than
@@ -226,17 +231,16 @@ class PermutationTestDisplay(Display):
             edges = np.linspace(copies.min(), copies.max(), 26)
             if copies.min() == copies.max():
                 edges = copies.min() + pad * np.array([-0.25, 0.25])
-            part, rest = draw_ridge(ax, k, copies, copies >= value, edges, style_of(k))
-            handles |= {"copies at or above the data": part, "copies": rest}
-            handles["data"] = _mark_value(ax, k, value, low, high)
+            draw_ridge(ax, k, copies, copies >= value, edges, style_of(k).color)
+            handles = {"data": _mark_value(ax, k, value, low, high)}
             labels.append(f"{wrapped(name)}\np = {self.pvalue[name]:.3g}")
         label_rows(ax, labels)
         ax.set_xlim(low - pad, high + pad)
-        ax.set_xlabel(spelled(self.statistic_name))
+        ax.set_xlabel(NAMES.get(self.statistic_name, spelled(self.statistic_name)))
         ax.grid(axis="x", alpha=0.3)
         ax.set_axisbelow(True)
-        order = ["data", "copies", "copies at or above the data"]
-        legend_below(ax, [handles[key] for key in order], order)
+        handles |= ridge_handles("copies at or above the data", "other copies")
+        legend_below(ax, list(handles.values()), list(handles))
         self._keep(ax)
         return self
 

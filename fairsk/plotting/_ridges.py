@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.plotting._style import SeriesStyle
-
 # Height of the tallest bar of a row of height 1: the rest is for a label above it.
 TALLEST = 0.7
+MARK, PLAIN = "///", "0.93"
 
 
 def draw_ridge(
@@ -18,42 +17,46 @@ def draw_ridge(
     values: np.ndarray,
     marked: np.ndarray,
     edges: np.ndarray,
-    style: SeriesStyle,
-    *,
-    weight: np.ndarray | None = None,
-) -> tuple[Any, Any]:
+    color: str,
+) -> None:
     """Draw a histogram that stands on ``row`` and grows upwards; the marked rows are hatched.
 
     Rows are counted from the top down, so "up" is towards smaller numbers. Bars of both parts are
     stacked, on the scale of the row's own tallest bar.
-
-    Returns the patches of the marked part and of the rest, for a legend.
     """
-    weight = np.ones(len(values)) if weight is None else weight
-    below = np.histogram(values[marked], edges, weights=weight[marked])[0]
-    total = np.histogram(values, edges, weights=weight)[0]
+    below = np.histogram(values[marked], edges)[0]
+    total = np.histogram(values, edges)[0]
     scale = TALLEST / total.max() if total.any() else 0.0
-    rest = ax.stairs(
+    ax.stairs(
         row - scale * total,
         edges,
         baseline=row - scale * below,
         fill=True,
-        facecolor="0.93",
-        edgecolor=style.color,
+        facecolor=PLAIN,
+        edgecolor=color,
         linewidth=0.8,
     )
-    part = ax.stairs(
+    ax.stairs(
         row - scale * below,
         edges,
         baseline=row,
         fill=True,
-        facecolor=_lighter(style.color),
-        edgecolor=style.color,
-        hatch=style.hatch,
+        facecolor=_lighter(color),
+        edgecolor=color,
+        hatch=MARK,
         linewidth=0.8,
     )
     ax.axhline(row, color="0.6", linewidth=0.8, zorder=1)
-    return part, rest
+
+
+def ridge_handles(marked: str, rest: str) -> dict[str, Any]:
+    """Patches for a legend that stand for both parts, in whatever colour a row has."""
+    from matplotlib.patches import Patch
+
+    return {
+        marked: Patch(facecolor="0.8", edgecolor="0.3", hatch=MARK),
+        rest: Patch(facecolor=PLAIN, edgecolor="0.3"),
+    }
 
 
 def _lighter(color: str) -> tuple[float, ...]:

@@ -182,11 +182,12 @@ class SampleWeightDisplay(Display):
                 hatch=style.hatch,
                 linewidth=1.2,
             )
-            ax.vlines(median, row - 0.25, row + 0.25, color="black", linewidth=2)
+            middle = ax.vlines(median, row - 0.25, row + 0.25, color="black", linewidth=2)
             (mean,) = ax.plot(self.mean[row], row, "o", color="black", markersize=5, zorder=3)
-            handles |= {f"label {label}": bar, "mean": mean}
+            handles[f"label {label}"] = bar
             shares = f"{self.row_share[row]:.1%} of rows, {self.weight_share[row]:.1%} of weight"
             ticks.append(f"{wrapped(group, 40)}, label {label}\n{shares}")
+        handles |= {"median": middle, "mean": mean}
         handles["weight 1"] = ax.axvline(1, color=REFERENCE, linestyle=":", linewidth=1.2, zorder=0)
         ax.set_yticks(range(len(ticks)), ticks, fontsize="small")
         ax.set_ylim(len(ticks) - 0.4, -0.6)

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from fairsk.utils import import_optional
 
 # Okabe and Ito's palette without yellow, which vanishes on white. Neighbours in this order differ
@@ -19,11 +17,9 @@ from fairsk.utils import import_optional
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)))
-HATCHES = ("//", "\\\\", "..", "xx", "--", "||", "oo")
+HATCHES = ("///", "\\\\", "..", "xx", "--", "||", "oo")
 # Lines that are no data: parity, a tolerance, a plain threshold.
 REFERENCE = "0.35"
-# A label in points per character at the default size, for legends that have to fit a width.
-CHARACTER_WIDTH = 0.55
 
 
 @dataclass(frozen=True)
@@ -63,15 +59,18 @@ def axes_or_new(ax: Any, purpose: str, *, width: float = 6.4, height: float = 4.
     return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def legend_below(ax: Any, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> Any:
+def legend_below(ax: Any, handles: Sequence[Any], labels: Sequence[str]) -> Any:
     """A legend under the x label, in as many columns as fit; it never covers data.
 
-    Returns None where there is nothing to name.
+    Call it last: what else is on the axes decides how wide they are. Returns None where there is
+    nothing to name.
     """
     if not labels:
         return None
     from matplotlib.transforms import ScaledTranslation
 
+    if ax.figure.get_layout_engine() is not None:
+        ax.figure.draw_without_rendering()
     axis, size = ax.xaxis, ax.xaxis.label.get_size()
     ticks = axis.get_ticklabels()
     tick_size = ticks[0].get_size() if ticks else size
@@ -79,21 +78,23 @@ def legend_below(ax: Any, handles: Sequence[Any], labels: Sequence[str], **optio
     lines = len(axis.get_label_text().splitlines())
     depth = 7 + 1.3 * tick_size + (axis.labelpad if lines else 0) + 1.35 * size * lines + 4
     shift = ScaledTranslation(0, -depth / 72, ax.figure.dpi_scale_trans)
-    size = options.get("fontsize", 9)
-    width = ax.get_window_extent().width / ax.figure.dpi * 72
-    # A handle and the gaps around it take about four characters.
-    column = size * (CHARACTER_WIDTH * max(map(len, labels)) + 4)
-    n_columns = int(np.clip(width // column, 1, len(labels)))
-    return ax.legend(
-        handles,
-        labels,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
-        bbox_transform=ax.transAxes + shift,
-        borderaxespad=0.0,
-        ncols=n_columns,
-        **{"fontsize": size, "frameon": False} | options,
-    )
+    width = ax.get_window_extent().width
+    for n_lines in range(1, len(labels) + 1):
+        legend = ax.legend(
+            handles,
+            labels,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            bbox_transform=ax.transAxes + shift,
+            borderaxespad=0.0,
+            # As few columns as the lines need, so that the last line is not a lone entry.
+            ncols=-(-len(labels) // n_lines),
+            fontsize=9,
+            frameon=False,
+        )
+        if legend.get_window_extent().width <= width:
+            break
+    return legend
 
 
 def wrapped(label: str, width: int = 24) -> str:

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from fairsk.metrics import check_labelled_decisions, serving_estimator
 from fairsk.plotting._display import Display, columns_of
-from fairsk.plotting._ridges import draw_ridge, label_rows
+from fairsk.plotting._ridges import draw_ridge, label_rows, ridge_handles
 from fairsk.plotting._style import REFERENCE, axes_or_new, legend_below, style_of, wrapped
 from fairsk.utils import GroupEncoder, check_sensitive_features
 
@@ -22,9 +22,11 @@ class ThresholdsDisplay(Display):
 
     ``kind="thresholds"`` shows, for each group, how its members' probabilities are spread, the
     part that is selected, and the threshold where there is one. ``kind="regions"`` shows each row
-    at its probability (across) and the threshold that the Bayes rule holds it against (up): a row
-    right of the diagonal is selected. Attribute-blind rules have no threshold by group; their
-    threshold depends on how likely the row is to belong to each.
+    at its probability (across) and the margin of the Bayes rule (up): rows above zero are
+    selected. Without constraints all rows would lie on the diagonal, so that the rows in the upper
+    left are selected, and those in the lower right rejected, for the sake of the constraints.
+    Attribute-blind rules have no threshold by group: their margin depends on how likely the row is
+    to belong to each.
 
     Parameters
     ----------
@@ -36,8 +38,8 @@ class ThresholdsDisplay(Display):
     group_labels : tuple of str
     thresholds : ndarray of shape (n_groups,)
         NaN where a group has none.
-    row_threshold : ndarray of shape (n_samples,), optional
-        For ``kind="regions"``; NaN where a row is selected below it, which is not drawn.
+    margin : ndarray of shape (n_samples,), optional
+        For ``kind="regions"``; selected where positive.
     cost : float, optional
         The threshold without constraints.
     kind : {"auto", "thresholds", "regions"}, default="auto"
@@ -45,7 +47,7 @@ class ThresholdsDisplay(Display):
 
     Attributes
     ----------
-    posterior, selected, codes, group_labels, thresholds, row_threshold
+    posterior, selected, codes, group_labels, thresholds, margin
         As given.
     ax_, figure_ : matplotlib Axes and Figure
 
@@ -74,7 +76,7 @@ class ThresholdsDisplay(Display):
         group_labels: tuple[str, ...],
         thresholds: np.ndarray,
         *,
-        row_threshold: np.ndarray | None = None,
+        margin: np.ndarray | None = None,
         cost: float | None = None,
         kind: str = "auto",
     ) -> None:
@@ -85,14 +87,14 @@ class ThresholdsDisplay(Display):
         self.codes = codes
         self.group_labels = group_labels
         self.thresholds = thresholds
-        self.row_threshold = row_threshold
+        self.margin = margin
         self.cost = cost
         if kind == "auto":
-            blind = row_threshold is not None and np.isnan(thresholds).any()
+            blind = margin is not None and np.isnan(thresholds).any()
             kind = "regions" if blind else "thresholds"
-        if kind == "regions" and row_threshold is None:
+        if kind == "regions" and margin is None:
             raise ValueError(
-                "kind='regions' needs the threshold of each row, which only from_estimator of a "
+                "kind='regions' needs the margin of each row, which only from_estimator of a "
                 "BayesOptimalFairPostProcessor knows."
             )
         self.kind = kind
@@ -155,7 +157,7 @@ class ThresholdsDisplay(Display):
             codes,
             groups.labels,
             thresholds,
-            row_threshold=np.where(rows.above, rows.threshold, np.nan),
+            margin=model.decision_function(X, **given),
             cost=float(model.cost),
             kind=kind,
         )
@@ -242,8 +244,7 @@ class ThresholdsDisplay(Display):
         for a, label in enumerate(self.group_labels):
             mine = self.codes == a
             chosen = self.selected[mine]
-            part, rest = draw_ridge(ax, a, self.posterior[mine], chosen, edges, style_of(a))
-            handles |= {"selected": part, "not selected": rest}
+            draw_ridge(ax, a, self.posterior[mine], chosen, edges, style_of(a).color)
             share = chosen.mean() if len(chosen) else np.nan
             labels.append(f"{wrapped(label)}\n{mine.sum():,} rows, {share:.0%} selected")
             handles |= self._mark_threshold(ax, a, low, high)
@@ -252,6 +253,7 @@ class ThresholdsDisplay(Display):
                 self.cost, color=REFERENCE, linestyle=":", linewidth=1.2, zorder=1
             )
         label_rows(ax, labels)
+        handles |= ridge_handles("selected", "not selected")
         ax.set_xlim(low, high)
         ax.set_xlabel("predicted probability" if probabilities else "score")
         legend_below(ax, list(handles.values()), list(handles))
@@ -274,33 +276,24 @@ class ThresholdsDisplay(Display):
         return {"threshold of the group": line}
 
     def _draw_regions(self, ax: Any, max_points: int) -> None:
-        threshold = self.row_threshold
-        assert threshold is not None
-        known = np.flatnonzero((self.codes >= 0) & np.isfinite(threshold))
+        margin = self.margin
+        assert margin is not None
+        known = np.flatnonzero(self.codes >= 0)
         drawn = known[:: max(1, int(np.ceil(len(known) / max_points)))]
-        low, high = np.quantile(threshold[drawn], [0, 1])
-        pad = 0.06 * max(high - low, 0.1)
-        limits = low - pad, high + pad
-        ax.fill_between(
-            [limits[0], limits[1], max(1.0, limits[1])],
-            limits[0],
-            [limits[0], limits[1], limits[1]],
-            facecolor="0.95",
-            linewidth=0,
-            zorder=0,
-        )
-        handles = {"selected: right of the line": ax.plot(limits, limits, color="black")[0]}
+        ax.axhspan(0, 2, color="0.95", linewidth=0, zorder=-1)
+        handles: dict[str, Any] = {"selected above": ax.axhline(0, color="black", linewidth=1.2)}
         if self.cost is not None:
-            handles["threshold without constraints"] = ax.axhline(
-                self.cost, color=REFERENCE, linestyle=":", linewidth=1.2, zorder=1
-            )
+            handles["without constraints"] = ax.plot(
+                [0, 1], [-self.cost, 1 - self.cost], color=REFERENCE, linestyle=":", linewidth=1.2
+            )[0]
+            ax.axvline(self.cost, color=REFERENCE, linestyle=":", linewidth=1.2, zorder=1)
         for a, label in enumerate(self.group_labels):
             style, mine = style_of(a), drawn[self.codes[drawn] == a]
             for chosen in (True, False):
                 rows = mine[self.selected[mine] == chosen]
                 (marks,) = ax.plot(
                     self.posterior[rows],
-                    threshold[rows],
+                    margin[rows],
                     style.marker,
                     markersize=4.5,
                     markeredgecolor=style.color,
@@ -310,11 +303,13 @@ class ThresholdsDisplay(Display):
                     zorder=2,
                 )
                 if chosen:
-                    handles[f"{label}, selected (hollow: not)"] = marks
+                    handles[label] = marks
+        low, high = margin[drawn].min(), margin[drawn].max()
+        pad = 0.06 * (high - low)
         ax.set_xlim(0, 1)
-        ax.set_ylim(limits)
-        ax.set_xlabel("predicted probability of the row")
-        ax.set_ylabel("threshold of the row")
+        ax.set_ylim(low - pad, high + pad)
+        ax.set_xlabel("predicted probability")
+        ax.set_ylabel("margin of the fair rule")
         legend_below(ax, list(handles.values()), list(handles))
 
     def to_dict(self) -> dict[str, Any]:

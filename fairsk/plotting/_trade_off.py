@@ -379,7 +379,7 @@ def _draw_curve(ax: Any, curve: TradeOffCurve, name: str, style: Any, intervals:
         color=style.color,
         marker=style.marker,
         markersize=6 if len(gain) > 1 else 8,
-        linestyle=style.linestyle,
+        linestyle=style.linestyle if len(kept) > 1 else "none",
         linewidth=1.6,
         label=name,
         zorder=3,

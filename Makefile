@@ -12,12 +12,13 @@ export FAIRSK_DATA
 # Many small matrices: threads of the linear algebra library would only fight the test workers.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help quickstart test lint bench clean
+.PHONY: help quickstart test lint docs bench clean
 
 help:
 	@echo "make quickstart  audit COMPAS and Adult, tune fair models, print the table, draw the picture"
 	@echo "make test        the test suite with doctests"
 	@echo "make lint        ruff, mypy and the architecture contract"
+	@echo "make docs        the documentation, into docs/_build/html"
 	@echo "make bench       every benchmark table (long)"
 
 $(VENV)/.created:
@@ -38,7 +39,7 @@ $(VENV)/.torch: $(VENV)/.created $(CONSTRAINTS)
 	$(PIP) -c $(CONSTRAINTS) --retries 0 --timeout 10 --extra-index-url $(TORCH_INDEX) torch
 	@touch $@
 
-$(VENV)/.with-test $(VENV)/.with-bench: $(VENV)/.torch
+$(VENV)/.with-test $(VENV)/.with-bench $(VENV)/.with-docs: $(VENV)/.torch
 
 quickstart: $(VENV)/.with-quickstart
 	$(BIN)/python -m fairsk.quickstart
@@ -52,8 +53,13 @@ lint: $(VENV)/.with-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 
+docs: $(VENV)/.with-docs
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 bench: $(VENV)/.with-bench
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
+	rm -rf docs/_build docs/api docs/auto_examples docs/sg_execution_times.rst
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -48,9 +48,9 @@ plt.show()
 # Hollow candidates are worse than another one on both axes; the line joins the rest. The wide grey
 # steps are the front of all methods together: what can be had at each violation.
 
-from sklearn import config_context  # noqa: E402
+from sklearn import config_context
 
-from fairsk import FairGridSearchCV, make_aware_scorer, make_fairness_scorer  # noqa: E402
+from fairsk import FairGridSearchCV, make_aware_scorer, make_fairness_scorer
 
 
 def search(attribute_aware):

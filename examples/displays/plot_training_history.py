@@ -27,7 +27,7 @@ plt.show()
 # Rounds of multipliers of a `FairCostSensitiveClassifier`, measured out of fold; the round of the
 # best accuracy within the tolerance stays.
 
-from sklearn.linear_model import LogisticRegression  # noqa: E402
+from sklearn.linear_model import LogisticRegression
 
 trained = FairCostSensitiveClassifier(
     make_pipeline(StandardScaler(), LogisticRegression()), tolerance=0.08, random_state=0

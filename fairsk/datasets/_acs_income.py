@@ -99,20 +99,20 @@ def fetch_acs_income(
     data : :class:`~sklearn.utils.Bunch`
         Dictionary-like, with the attributes
 
-        data : ndarray of shape (n_samples, n_features), float64, or DataFrame
-        target : ndarray of shape (n_samples,), int, or Series
-        sensitive_features : ndarray of shape (n_samples, n_sensitive_features) or DataFrame
-            Strings (dtype object); float64 if AGEP is the only one; AGEP is a number next to
-            strings.
-        categorical_features : list of str
-            Those of `feature_names` whose numbers are codes.
-        income : ndarray of shape (n_samples,) or Series, or None if the file has no PINCP
-        state : ndarray of shape (n_samples,) or Series, or None if the file has no ST
-            FIPS code of the state.
-        frame : DataFrame with data, sensitive features and target, or None
-        feature_names, target_names, sensitive_feature_names : list of str
-        DESCR, filename : str
-            `filename` is the local file or the address of the data set.
+        * data : ndarray of shape (n_samples, n_features), float64, or DataFrame
+        * target : ndarray of shape (n_samples,), int, or Series
+        * sensitive_features : ndarray of shape (n_samples, n_sensitive_features) or DataFrame
+          Strings (dtype object); float64 if AGEP is the only one; AGEP is a number next to
+          strings.
+        * categorical_features : list of str
+          Those of `feature_names` whose numbers are codes.
+        * income : ndarray of shape (n_samples,) or Series, or None if the file has no PINCP
+        * state : ndarray of shape (n_samples,) or Series, or None if the file has no ST
+          FIPS code of the state.
+        * frame : DataFrame with data, sensitive features and target, or None
+        * feature_names, target_names, sensitive_feature_names : list of str
+        * DESCR, filename : str
+          `filename` is the local file or the address of the data set.
 
     (X, y, sensitive_features) : tuple, if `return_X_y`
 

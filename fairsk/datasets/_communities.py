@@ -54,18 +54,18 @@ def load_communities(
     data : :class:`~sklearn.utils.Bunch`
         Dictionary-like, with the attributes
 
-        data : ndarray of shape (n_samples, n_features), float64, or DataFrame
-            NaN is missing.
-        target : ndarray of shape (n_samples,), float64, or Series
-        sensitive_features : ndarray of shape (n_samples, n_sensitive_features), or DataFrame
-            float64, between 0 and 1.
-        state : ndarray of shape (n_samples,), int, or Series
-            FIPS code of the state.
-        fold : ndarray of shape (n_samples,), int, or Series
-            UCI's fold, 1 to 10.
-        frame : DataFrame with data, sensitive features and target, or None
-        feature_names, target_names, sensitive_feature_names : list of str
-        DESCR, filename : str
+        * data : ndarray of shape (n_samples, n_features), float64, or DataFrame
+          NaN is missing.
+        * target : ndarray of shape (n_samples,), float64, or Series
+        * sensitive_features : ndarray of shape (n_samples, n_sensitive_features), or DataFrame
+          float64, between 0 and 1.
+        * state : ndarray of shape (n_samples,), int, or Series
+          FIPS code of the state.
+        * fold : ndarray of shape (n_samples,), int, or Series
+          UCI's fold, 1 to 10.
+        * frame : DataFrame with data, sensitive features and target, or None
+        * feature_names, target_names, sensitive_feature_names : list of str
+        * DESCR, filename : str
 
     (X, y, sensitive_features) : tuple, if `return_X_y`
 

@@ -55,14 +55,14 @@ def load_compas(
     data : :class:`~sklearn.utils.Bunch`
         Dictionary-like, with the attributes
 
-        data : ndarray of shape (n_samples, n_features), float64, or DataFrame
-        target : ndarray of shape (n_samples,), int, or Series
-            1 for a person arrested again: here the positive label is the bad outcome.
-        sensitive_features : ndarray of shape (n_samples, n_sensitive_features) or DataFrame
-            Strings (dtype object); float64 if age is the only one; age is a number next to strings.
-        frame : DataFrame with data, sensitive features and target, or None
-        feature_names, target_names, sensitive_feature_names : list of str
-        DESCR, filename : str
+        * data : ndarray of shape (n_samples, n_features), float64, or DataFrame
+        * target : ndarray of shape (n_samples,), int, or Series
+          1 for a person arrested again: here the positive label is the bad outcome.
+        * sensitive_features : ndarray of shape (n_samples, n_sensitive_features) or DataFrame
+          Strings (dtype object); float64 if age is the only one; age is a number next to strings.
+        * frame : DataFrame with data, sensitive features and target, or None
+        * feature_names, target_names, sensitive_feature_names : list of str
+        * DESCR, filename : str
 
     (X, y, sensitive_features) : tuple, if `return_X_y`
 

@@ -48,13 +48,13 @@ def make_fairicp_permutation(
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        sensitive_features : ndarray of shape (n_samples, n_relevant + n_noise)
-        target : ndarray of shape (n_samples,)
-        target_coef : ndarray of shape (n_relevant + n_noise,)
-            The mean of Y given A is ``A @ target_coef``.
-        target_scale : float
-            The standard deviation of Y given A, which is normal.
-        theta_root : ndarray of shape (n_relevant + n_noise, n_relevant + n_noise)
+        * sensitive_features : ndarray of shape (n_samples, n_relevant + n_noise)
+        * target : ndarray of shape (n_samples,)
+        * target_coef : ndarray of shape (n_relevant + n_noise,)
+          The mean of Y given A is ``A @ target_coef``.
+        * target_scale : float
+          The standard deviation of Y given A, which is normal.
+        * theta_root : ndarray of shape (n_relevant + n_noise, n_relevant + n_noise)
 
     Notes
     -----
@@ -127,17 +127,17 @@ def make_fairicp_simulation(
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        data : ndarray of shape (n_samples, 2 K), or (n_samples, 2) in simulation 2
-            X*, then X'.
-        target : ndarray of shape (n_samples,)
-        sensitive_features : ndarray of shape (n_samples, K), or (n_samples, K + 1)
-        target_coef : ndarray, one number a column of A
-            The mean of Y given A is ``A @ target_coef``.
-        target_scale : float
-            The standard deviation of Y given A, which is normal.
-        theta_root : ndarray
-        n_relevant : int
-            How many columns of A, the first ones, matter.
+        * data : ndarray of shape (n_samples, 2 K), or (n_samples, 2) in simulation 2
+          ``X*``, then ``X'``.
+        * target : ndarray of shape (n_samples,)
+        * sensitive_features : ndarray of shape (n_samples, K), or (n_samples, K + 1)
+        * target_coef : ndarray, one number a column of A
+          The mean of Y given A is ``A @ target_coef``.
+        * target_scale : float
+          The standard deviation of Y given A, which is normal.
+        * theta_root : ndarray
+        * n_relevant : int
+          How many columns of A, the first ones, matter.
 
     Notes
     -----

@@ -74,20 +74,20 @@ def make_biased_classification(
     data : :class:`~sklearn.utils.Bunch`, if `return_probabilities`
         The three as `data`, `target`, `sensitive_features`, and
 
-        joint_probabilities : ndarray of shape (n_samples, 2, K)
-            ``[i, y, k]`` is P(Y=y, A=k | X=x_i); each row i sums to one.
-        group_probabilities : ndarray of shape (n_samples, K)
-            P(A=k | X=x_i).
-        posterior : ndarray of shape (n_samples,)
-            P(Y=1 | X=x_i, A=a_i), for the row's own group.
-        group : ndarray of shape (n_samples,), int
-            Index k of the row's group.
-        groups : ndarray of shape (K, n_sensitive_features), dtype object
-            The strings of group k.
-        masses : ndarray of shape (2, K)
-            P(Y=y, A=k) in the population.
-        feature_names, target_names, sensitive_feature_names : list of str
-        DESCR : str
+        * joint_probabilities : ndarray of shape (n_samples, 2, K)
+          ``[i, y, k]`` is P(Y=y, A=k | X=x_i); each row i sums to one.
+        * group_probabilities : ndarray of shape (n_samples, K)
+          P(A=k | X=x_i).
+        * posterior : ndarray of shape (n_samples,)
+          P(Y=1 | X=x_i, A=a_i), for the row's own group.
+        * group : ndarray of shape (n_samples,), int
+          Index k of the row's group.
+        * groups : ndarray of shape (K, n_sensitive_features), dtype object
+          The strings of group k.
+        * masses : ndarray of shape (2, K)
+          P(Y=y, A=k) in the population.
+        * feature_names, target_names, sensitive_feature_names : list of str
+        * DESCR : str
 
     Notes
     -----

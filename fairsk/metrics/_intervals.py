@@ -58,7 +58,7 @@ def simultaneous_intervals(
     ----------
     estimate : ndarray of any shape
         NaN where undefined.
-    resampled : ndarray of shape (n_resamples, *estimate.shape)
+    resampled : ndarray of shape (n_resamples,) + estimate.shape
         NaN where undefined in a resample; such values do not count.
     centre : ndarray of the estimate's shape
     confidence : float in (0, 1), default=0.95

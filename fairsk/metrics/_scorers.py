@@ -193,8 +193,9 @@ def make_fairness_scorer(
 ) -> _FairnessScorer:
     """A scorer of fairness for ``scoring=``, alone or in a dict.
 
-    A notion's difference is max_a |rate_a - reference|, negated so that greater is better, as in
-    ``neg_log_loss``; its ratio is min_a min(rate_a / reference, reference / rate_a), 1 at parity.
+    A notion's difference is ``max_a |rate_a - reference|``, negated so that greater is better, as
+    in ``neg_log_loss``; its ratio is ``min_a min(rate_a / reference, reference / rate_a)``, 1 at
+    parity.
 
     Parameters
     ----------

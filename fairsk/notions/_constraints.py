@@ -136,7 +136,7 @@ def linear_constraints(
         Masses p[y, a] of the cells, which normalise the rates.
     family_of : ndarray of int of shape (n_groups,)
     measure : {"difference", "ratio"}
-        |rate_a - rate| <= bound, or bound <= rate_a / rate <= 1 / bound.
+        ``|rate_a - rate| <= bound``, or ``bound <= rate_a / rate <= 1 / bound``.
     bound : float
         The tolerance (>= 0) or the ratio's level in (0, 1].
     contrast : {"population", "groups"}

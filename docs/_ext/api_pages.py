@@ -31,7 +31,7 @@ What stands under ``fairsk.`` can be imported from ``fairsk`` and from its room;
 room, such as ``fairsk.metrics.``, from there.
 
 .. toctree::
-   :maxdepth: 1
+   :hidden:
 
 {pages}
 

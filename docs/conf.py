@@ -30,6 +30,8 @@ exclude_patterns = ["_build", "_ext", "_templates", "auto_examples/**/*.ipynb"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 nitpicky = False
+# Tables of figures are no code.
+highlight_language = "none"
 html_math_renderer = "mathml"
 
 # ------------------------------------------------------------------- the API

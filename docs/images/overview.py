@@ -1,7 +1,7 @@
-"""Draw overview.png, the picture of the README and of the first page: python docs/images/overview.py
+"""Draw overview.png, the picture of the README: python docs/images/overview.py
 
-Left, whom a plain and a fair model of COMPAS select in each group; right, what fairness costs there.
-All on people that no model was trained on.
+Left, whom a plain and a fair model of COMPAS select in each group; right, what fairness costs. All
+on people that no model was trained on.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def test_every_public_name_is_on_the_page_of_its_room(api, room):
     assert len(set(listed)) == len(listed)
     missing = {f"fairsk.{name}" for name in fairsk._ROOMS[room]} - set(listed)
     assert not missing
-    assert set(listed) == set(sum(api.room_names(room), []))
+    assert set(listed) == {name for names in api.room_names(room) for name in names}
     assert f"   {room}\n" in pages["index"]
     for name in fairsk._ROOMS[room]:
         assert f"   fairsk.{name}\n" in pages["index"]

@@ -23,6 +23,8 @@ ORDER = (
     "solvers",
     "curvature",
 )
+# Rooms of which only what fairsk exports is for its users.
+INNER = ("utils",)
 HEADER = """\
 API reference
 =============
@@ -60,7 +62,9 @@ def room_names(room: str) -> tuple[list[str], list[str]]:
     """Names that ``fairsk`` exports, and the others of a room, by the path of their page."""
     module, paths = importlib.import_module(f"fairsk.{room}"), documented_names()
     own = list(fairsk._ROOMS[room])
-    further = sorted(n for n in module.__all__ if n not in own and _is_shown(module, n))
+    further = []
+    if room not in INNER:
+        further = sorted(n for n in module.__all__ if n not in own and _is_shown(module, n))
     return tuple([paths[f"fairsk.{room}.{n}"] for n in names] for names in (own, further))
 
 

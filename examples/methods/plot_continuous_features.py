@@ -3,9 +3,9 @@ Continuous sensitive features
 =============================
 
 Communities and Crime: the target is a rate, the sensitive feature the percentage of Black
-residents. There are no groups to count. Equalized odds still has a meaning, that the prediction tells nothing
-of the percentage beyond what the crime rate tells, and `FairICPRegressor` trains for it. The kernel
-partial correlation measures it on communities that were not trained on.
+residents. There are no groups to count. Equalized odds still has a meaning, that the prediction
+tells nothing of the percentage beyond what the crime rate tells, and `FairICPRegressor` trains for
+it. The kernel partial correlation measures it on communities that were not trained on.
 """
 
 import matplotlib.pyplot as plt

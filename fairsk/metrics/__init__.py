@@ -1,7 +1,12 @@
 """How unequal it is: disparities in one number, rates of groups, and their uncertainty."""
 
 from fairsk.metrics._auc import group_auc_gap
-from fairsk.metrics._contrasts import ViolationBound, violation_interval, violation_upper_bound
+from fairsk.metrics._contrasts import (
+    ViolationBound,
+    fold_to_worst,
+    violation_interval,
+    violation_upper_bound,
+)
 from fairsk.metrics._disparities import fairness_violation, mean_difference, mean_ratio
 from fairsk.metrics._disparity_intervals import disparity_intervals
 from fairsk.metrics._group_rates import group_rates
@@ -19,7 +24,7 @@ from fairsk.metrics._odds import (
 )
 from fairsk.metrics._reports import DisparityReport, GroupRatesReport
 from fairsk.metrics._resampling import ConfusionCells, resample_cells
-from fairsk.metrics._routed_scorer import response_of, serving_estimator
+from fairsk.metrics._routed_scorer import inform, serving_estimator
 from fairsk.metrics._scorers import (
     get_fairness_scorer,
     list_fairness_scorers,
@@ -54,9 +59,11 @@ __all__ = [
     "equalized_odds_difference",
     "equalized_odds_ratio",
     "fairness_violation",
+    "fold_to_worst",
     "get_fairness_scorer",
     "group_auc_gap",
     "group_rates",
+    "inform",
     "list_fairness_scorers",
     "list_system_scores",
     "make_aware_scorer",
@@ -67,7 +74,6 @@ __all__ = [
     "overall_equal_opportunity_difference",
     "overall_equal_opportunity_ratio",
     "resample_cells",
-    "response_of",
     "serving_estimator",
     "simultaneous_intervals",
     "violation_interval",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.metrics._contrasts import worst_with_interval
+from fairsk.metrics._contrasts import fold_to_worst
 from fairsk.utils import import_optional
 
 _COLUMNS = ("estimate", "standard_error", "lower", "upper", "count")
@@ -202,10 +202,11 @@ class DisparityReport(_IntervalTable):
         values = values[:, ~np.isnan(values[0])]
         if not values.size:
             return (np.nan,) * 3
-        if self.measure == "ratio":
-            with np.errstate(divide="ignore"):
-                values = np.log(values)
-        return worst_with_interval(*values, measure=self.measure)
+        if self.measure == "difference":
+            return fold_to_worst(*values)
+        with np.errstate(divide="ignore"):
+            worst, nearest, farthest = fold_to_worst(*np.log(values))
+        return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
 
     def _title(self) -> str:
         return f"{self.notion}: rates of {len(self.group_labels)} groups {self.reference}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,38 @@ class _Informed:
         routing = get_routing_for_object(self._estimator)
         names = [name for name in (self._alias, SENSITIVE) if routing.consumes(method, [name])]
         if not names:
-            return {}
+            # Not an estimator of ours, such as fairlearn's ThresholdOptimizer.
+            needed = _requires(getattr(self._estimator, method), SENSITIVE)
+            return {SENSITIVE: self._features} if needed else {}
         # A router takes metadata by alias and translates; a consumer by its parameter's own name.
         return {names[0] if isinstance(routing, MetadataRouter) else SENSITIVE: self._features}
+
+
+def _requires(function: Callable, name: str) -> bool:
+    """Whether a function cannot be called without the parameter."""
+    parameter = signature(function).parameters.get(name)
+    return parameter is not None and parameter.default is Parameter.empty
+
+
+def inform(estimator: Any, sensitive_features: Any) -> Any:
+    """A fitted estimator that is handed the sensitive features wherever it uses them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; a search or a frozen estimator is looked into. One that reads its own sensitive
+        columns from X is handed nothing.
+    sensitive_features : array-like or None
+        Those of the rows that it will be asked about.
+
+    Returns
+    -------
+    estimator
+        Whose ``predict(X)``, ``predict_proba(X)`` and so on need no metadata.
+    """
+    estimator = serving_estimator(estimator)
+    handed_on = None if own_columns(estimator) is not None else sensitive_features
+    return _Informed(estimator, handed_on, SENSITIVE)
 
 
 def serving_estimator(estimator: Any) -> Any:
@@ -67,46 +97,6 @@ def own_columns(estimator: Any) -> Any:
     """The `sensitive_columns` of an estimator, or of the last step of a pipeline."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     return getattr(last, "sensitive_columns", None)
-
-
-def response_of(
-    estimator: Any,
-    X: Any,
-    *,
-    sensitive_features: Any = None,
-    response_method: str = "predict",
-) -> np.ndarray:
-    """Response of a fitted estimator, which gets the sensitive features where it asks for them.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted; a pipeline or a search too.
-    X : array-like of shape (n_samples, n_features)
-    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_sensitive), optional
-        Not handed to an estimator that reads its own from X.
-    response_method : {"predict", "predict_proba", "decision_function"}, default="predict"
-
-    Returns
-    -------
-    ndarray of shape (n_samples,) or (n_samples, n_columns)
-
-    Raises
-    ------
-    AttributeError
-        If the estimator has no such method.
-
-    Examples
-    --------
-    >>> from sklearn.dummy import DummyClassifier
-    >>> model = DummyClassifier(strategy="prior").fit([[0], [0]], ["no", "yes"])
-    >>> response_of(model, [[1]], sensitive_features=["a"]).tolist()
-    ['no']
-    """
-    estimator = serving_estimator(estimator)
-    handed_on = None if own_columns(estimator) is not None else sensitive_features
-    informed = _Informed(estimator, handed_on, SENSITIVE)
-    return np.asarray(getattr(informed, response_method)(X))
 
 
 class RoutedScorer(ABC):

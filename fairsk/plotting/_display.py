@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
+from fairsk.metrics import inform, serving_estimator
 from fairsk.utils import import_optional
 
 
@@ -45,6 +47,19 @@ class Display(ABC):
 
     def _keep(self, ax: Any) -> None:
         self.ax_, self.figure_ = ax, ax.figure
+
+
+def response_of(
+    estimator: Any, X: Any, *, sensitive_features: Any, response_method: str = "predict"
+) -> np.ndarray:
+    """Response of a fitted estimator, which gets the sensitive features where it asks for them."""
+    return np.asarray(getattr(inform(estimator, sensitive_features), response_method)(X))
+
+
+def last_step(estimator: Any) -> Any:
+    """The estimator itself, or what a search or a pipeline ends in."""
+    model = serving_estimator(estimator)
+    return serving_estimator(model[-1]) if isinstance(model, Pipeline) else model
 
 
 def as_models(values: Any, name: str | None, default: str) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
-from fairsk.metrics import serving_estimator
-from fairsk.plotting._display import Display, columns_of
+from fairsk.plotting._display import Display, columns_of, last_step
 from fairsk.plotting._style import REFERENCE, axes_or_new, legend_below, style_of, wrapped
 from fairsk.utils import GroupEncoder, check_same_rows, check_sensitive_features
 
@@ -92,9 +90,7 @@ class SampleWeightDisplay(Display):
         -------
         SampleWeightDisplay
         """
-        model = serving_estimator(estimator)
-        if isinstance(model, Pipeline):
-            model = model[-1]
+        model = last_step(estimator)
         if not hasattr(model, "sample_weight_"):
             raise TypeError(
                 f"{type(model).__name__} has no sample_weight_: fit an InfluenceReweighter, or "

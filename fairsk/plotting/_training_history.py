@@ -7,10 +7,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
-from fairsk.metrics import serving_estimator
-from fairsk.plotting._display import Display
+from fairsk.plotting._display import Display, last_step
 from fairsk.plotting._style import REFERENCE, axes_or_new, legend_below, spelled, style_of
 from fairsk.utils import import_optional
 
@@ -88,9 +86,7 @@ class TrainingHistoryDisplay(Display):
         -------
         TrainingHistoryDisplay
         """
-        model = serving_estimator(estimator)
-        if isinstance(model, Pipeline):
-            model = model[-1]
+        model = last_step(estimator)
         history = getattr(model, "history_", None)
         if not history:
             raise ValueError(

@@ -61,6 +61,17 @@ _ROOMS = {
     ),
     "neural": ("FairICPClassifier", "FairICPRegressor", "MinDiffIOClassifier"),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
+    "plotting": (
+        "DisparityDisplay",
+        "GroupCalibrationDisplay",
+        "GroupRatesDisplay",
+        "PermutationTestDisplay",
+        "SampleWeightDisplay",
+        "ThresholdsDisplay",
+        "TradeOffCurve",
+        "TradeOffDisplay",
+        "TrainingHistoryDisplay",
+    ),
     "reweighting": (
         "FairCostSensitiveClassifier",
         "InfluenceReweighter",

@@ -32,8 +32,10 @@ from fairsk.metrics import (
     make_fairness_scorer,
 )
 from fairsk.model_selection import FairGridSearchCV, best_within_tolerance
+from fairsk.plotting import TradeOffCurve, TradeOffDisplay
 
 NOTION = "demographic_parity"
+TRAINED = ("fair training, blind", "fair training, aware")
 PATH = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
 
 
@@ -202,43 +204,22 @@ def draw(curves: dict[str, tuple[Study, dict[str, np.ndarray], dict]], output: P
     except ImportError:
         print("\nNo picture: matplotlib is not installed (pip install 'fairsk[plot]').")
         return None
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    markers = {
-        "plain model": "X",
-        "grid search, aware": "P",
-        "fair training, blind": "s",
-        "fair training, aware": "D",
-    }
-    styles = {
-        "fair thresholds, blind": ("o", "-", "#0072B2"),
-        "fair thresholds, aware": ("^", "--", "#D55E00"),
-    }
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
     for axes, (study, paths, points) in zip(figure.subplots(1, 2), curves.values(), strict=True):
-        for name, path in paths.items():
-            marker, line, color = styles[name]
-            axes.plot(path[:, 1], path[:, 0], line, marker=marker, color=color, label=name)
-        for name, marker in markers.items():
+        drawn = {
+            name: TradeOffCurve.of(path[:, 0], path[:, 1], is_path=True)
+            for name, path in paths.items()
+        }
+        for name in ("plain model", "grid search, aware", *TRAINED):
             accuracy, worst, low, high = points[name]
-            axes.errorbar(
-                worst,
-                accuracy,
-                xerr=[[worst - low], [high - worst]],
-                marker=marker,
-                color="0.25",
-                markersize=8,
-                capsize=3,
-                linestyle="none",
-                label=name,
-            )
-        axes.axvline(study.tolerance, color="0.5", linestyle=":", label="tolerance")
-        axes.set(
-            title=f"{study.name}: {study.question}",
-            xlabel="worst gap in selection rate (group - population)",
-            ylabel="accuracy on the test half",
+            drawn[name] = TradeOffCurve.of(accuracy, worst, violation_interval=[[low, high]])
+        display = TradeOffDisplay(
+            drawn,
+            objective_name="accuracy on the test half",
+            violation_name="worst gap in selection rate (group - population)",
         )
-        axes.set_xlim(left=0)
-        axes.grid(alpha=0.25)
-    axes.legend(loc="lower right", fontsize=8)
+        axes.set_title(f"{study.name}: {study.question}")
+        display.plot(ax=axes, tolerance=study.tolerance)
     output.mkdir(parents=True, exist_ok=True)
     target = output / "trade_off.png"
     figure.savefig(target, dpi=150)

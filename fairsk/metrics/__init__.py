@@ -5,6 +5,7 @@ from fairsk.metrics._contrasts import ViolationBound, violation_interval, violat
 from fairsk.metrics._disparities import fairness_violation, mean_difference, mean_ratio
 from fairsk.metrics._disparity_intervals import disparity_intervals
 from fairsk.metrics._group_rates import group_rates
+from fairsk.metrics._inputs import LabelledDecisions, check_labelled_decisions
 from fairsk.metrics._intervals import Intervals, simultaneous_intervals
 from fairsk.metrics._multilabel import (
     overall_equal_opportunity_difference,
@@ -18,6 +19,7 @@ from fairsk.metrics._odds import (
 )
 from fairsk.metrics._reports import DisparityReport, GroupRatesReport
 from fairsk.metrics._resampling import ConfusionCells, resample_cells
+from fairsk.metrics._routed_scorer import response_of, serving_estimator
 from fairsk.metrics._scorers import (
     get_fairness_scorer,
     list_fairness_scorers,
@@ -38,9 +40,11 @@ __all__ = [
     "DisparityReport",
     "GroupRatesReport",
     "Intervals",
+    "LabelledDecisions",
     "ViolationBound",
     "accuracy_difference",
     "average_odds_difference",
+    "check_labelled_decisions",
     "demographic_parity_difference",
     "demographic_parity_ratio",
     "deo",
@@ -63,6 +67,8 @@ __all__ = [
     "overall_equal_opportunity_difference",
     "overall_equal_opportunity_ratio",
     "resample_cells",
+    "response_of",
+    "serving_estimator",
     "simultaneous_intervals",
     "violation_interval",
     "violation_upper_bound",

@@ -51,13 +51,20 @@ class ContrastIntervals:
         kept = ~np.isnan(self.estimate)
         if not kept.any() or not (skip_undefined or kept.all()):
             return (np.nan,) * 3
-        low, high = self.intervals.lower[kept], self.intervals.upper[kept]
-        estimate = np.abs(self.estimate[kept]).max()
-        nearest = np.maximum(np.maximum(low, -high), 0).max()
-        farthest = np.maximum(np.abs(low), np.abs(high)).max()
-        if self.measure == "difference":
-            return float(estimate), float(nearest), float(farthest)
-        return float(np.exp(-estimate)), float(np.exp(-farthest)), float(np.exp(-nearest))
+        ends = self.intervals.lower[kept], self.intervals.upper[kept]
+        return worst_with_interval(self.estimate[kept], *ends, measure=self.measure)
+
+
+def worst_with_interval(
+    estimate: np.ndarray, lower: np.ndarray, upper: np.ndarray, *, measure: str
+) -> tuple[float, float, float]:
+    """The worst of some disparities with its interval; ratios come in as logarithms, not out."""
+    worst = np.abs(estimate).max()
+    nearest = np.maximum(np.maximum(lower, -upper), 0).max()
+    farthest = np.maximum(np.abs(lower), np.abs(upper)).max()
+    if measure == "difference":
+        return float(worst), float(nearest), float(farthest)
+    return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from fairsk.metrics._contrasts import worst_with_interval
 from fairsk.utils import import_optional
 
 _COLUMNS = ("estimate", "standard_error", "lower", "upper", "count")
@@ -174,14 +176,39 @@ class DisparityReport(_IntervalTable):
     def _figure(self, value: float) -> str:
         return f"{value:+.3f}" if self.measure == "difference" else f"{value:.3f}"
 
-    def _title(self) -> str:
-        reference = {
+    @property
+    def reference(self) -> str:
+        """What each group is compared with, in words."""
+        return {
             ("difference", "population"): "minus the population's",
             ("difference", "groups"): "minus the lowest group's",
             ("ratio", "population"): "over the population's",
             ("ratio", "groups"): "over the highest group's",
         }[self.measure, self.contrast]
-        return f"{self.notion}: rates of {len(self.group_labels)} groups {reference}"
+
+    def worst_of(self, rates: Sequence[str]) -> tuple[float, float, float]:
+        """Worst disparity in some of the rates, and its interval (estimate, lower, upper).
+
+        Undefined disparities are left out; NaN where all are. The interval accounts for its being
+        the worst of several, as that of `worst` does.
+
+        Parameters
+        ----------
+        rates : sequence of str
+            Among ``rate_names``.
+        """
+        places = [self.rate_names.index(rate) for rate in rates]
+        values = np.stack([self.estimates[places], self.lower[places], self.upper[places]])
+        values = values[:, ~np.isnan(values[0])]
+        if not values.size:
+            return (np.nan,) * 3
+        if self.measure == "ratio":
+            with np.errstate(divide="ignore"):
+                values = np.log(values)
+        return worst_with_interval(*values, measure=self.measure)
+
+    def _title(self) -> str:
+        return f"{self.notion}: rates of {len(self.group_labels)} groups {self.reference}"
 
     def _notes(self) -> list[str]:
         interval = f"[{self.worst_lower:.3f}, {self.worst_upper:.3f}]"

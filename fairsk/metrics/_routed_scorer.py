@@ -49,8 +49,11 @@ class _Informed:
         return {names[0] if isinstance(routing, MetadataRouter) else SENSITIVE: self._features}
 
 
-def _serving_estimator(estimator: Any) -> Any:
-    """The estimator that answers, inside the wrappers whose predict takes no metadata."""
+def serving_estimator(estimator: Any) -> Any:
+    """The estimator that answers, inside the wrappers whose predict takes no metadata.
+
+    The best one of a search, and what a ``FrozenEstimator`` holds.
+    """
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -64,6 +67,46 @@ def own_columns(estimator: Any) -> Any:
     """The `sensitive_columns` of an estimator, or of the last step of a pipeline."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     return getattr(last, "sensitive_columns", None)
+
+
+def response_of(
+    estimator: Any,
+    X: Any,
+    *,
+    sensitive_features: Any = None,
+    response_method: str = "predict",
+) -> np.ndarray:
+    """Response of a fitted estimator, which gets the sensitive features where it asks for them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; a pipeline or a search too.
+    X : array-like of shape (n_samples, n_features)
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_sensitive), optional
+        Not handed to an estimator that reads its own from X.
+    response_method : {"predict", "predict_proba", "decision_function"}, default="predict"
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_columns)
+
+    Raises
+    ------
+    AttributeError
+        If the estimator has no such method.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> model = DummyClassifier(strategy="prior").fit([[0], [0]], ["no", "yes"])
+    >>> response_of(model, [[1]], sensitive_features=["a"]).tolist()
+    ['no']
+    """
+    estimator = serving_estimator(estimator)
+    handed_on = None if own_columns(estimator) is not None else sensitive_features
+    informed = _Informed(estimator, handed_on, SENSITIVE)
+    return np.asarray(getattr(informed, response_method)(X))
 
 
 class RoutedScorer(ABC):
@@ -91,7 +134,7 @@ class RoutedScorer(ABC):
         sample_weight: Any = None,
     ) -> float:
         """Score a fitted estimator on rows of X, y and the metadata; greater is better."""
-        estimator = _serving_estimator(estimator)
+        estimator = serving_estimator(estimator)
         groups = handed_on = sensitive_features
         if self._sensitive_columns is not None:
             groups = take_columns(X, column_positions(X, self._sensitive_columns)[0])

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fairsk.utils import import_optional
 
@@ -147,18 +148,18 @@ class ParetoFront:
     @classmethod
     def from_arrays(
         cls,
-        objective: Sequence[float],
-        violation: Sequence[float],
+        objective: ArrayLike,
+        violation: ArrayLike,
         *,
         params: Sequence[dict[str, Any]] | None = None,
-        objective_error: Sequence[float] | None = None,
-        violation_error: Sequence[float] | None = None,
+        objective_error: ArrayLike | None = None,
+        violation_error: ArrayLike | None = None,
     ) -> ParetoFront:
         """The front of points given as arrays of shape (n_candidates,), with an unsigned violation.
 
         Raises ValueError if lengths differ or no point is finite.
         """
-        unknown = np.full(len(objective), np.nan)
+        unknown = np.full(len(np.asarray(objective)), np.nan)
         given = (objective, violation, objective_error, violation_error)
         columns = [np.asarray(unknown if v is None else v, dtype=float) for v in given]
         params = ({},) * len(unknown) if params is None else tuple(params)

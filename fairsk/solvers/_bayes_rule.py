@@ -115,6 +115,28 @@ class BayesRule:
         """eta(x) - cost - sum cell_costs g(x): selected where positive; shape (n_samples,)."""
         return joint.posterior - self.cost - joint.weighted(self.cell_costs)
 
+    def thresholds(self, joint: JointProbabilities) -> tuple[np.ndarray, np.ndarray]:
+        """The posterior at which each row's decision turns, its groups (or their shares) given.
+
+        The score is linear in the posterior: a row is selected above its threshold, or below it
+        where the constraints price a positive label at more than a decision is worth.
+
+        Returns
+        -------
+        threshold : ndarray of shape (n_samples,)
+            Outside [0, 1] where the posterior does not matter.
+        above : ndarray of bool of shape (n_samples,)
+            Whether rows are selected above it.
+        """
+        price = [
+            replace(joint, posterior=np.full(len(joint), label)).weighted(self.cell_costs)
+            for label in (0.0, 1.0)
+        ]
+        slope, needed = 1 - price[1] + price[0], self.cost + price[0]
+        flat = slope == 0
+        threshold = needed / np.where(flat, 1.0, slope)
+        return np.where(flat, np.copysign(np.inf, needed), threshold), slope >= 0
+
     def decide(self, joint: JointProbabilities, *, randomize: bool = False) -> np.ndarray:
         """Probability of selection of each row: 0 or 1 unless randomised; shape (n_samples,)."""
         scores = self.scores(joint)

@@ -27,6 +27,7 @@ from fairsk.base import (
 from fairsk.solvers import BayesRule, JointProbabilities
 from fairsk.thresholding._certificate import FairnessCertificate, certify
 from fairsk.thresholding._path import TradeOffPath
+from fairsk.thresholding._row_thresholds import RowThresholds
 from fairsk.utils import Groups
 
 
@@ -353,6 +354,28 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
         if self.rule_ is None:
             return joint.posterior - self.cost
         return self.rule_.scores(joint)
+
+    def row_thresholds(self, X: Any, *, sensitive_features: Any = None) -> RowThresholds:
+        """The probability of each row, and the threshold that the fair rule holds it against.
+
+        Attribute-aware, the threshold is that of the row's group; attribute-blind, it depends on
+        how likely the row is to belong to each group.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sensitive_features : array-like, optional
+            Used by attribute-aware rules only.
+
+        Returns
+        -------
+        RowThresholds
+        """
+        joint = self._joint(X, sensitive_features)
+        if self.rule_ is None:
+            cost = np.full(len(joint), float(self.cost))
+            return RowThresholds(joint.posterior, cost, np.ones(len(joint), dtype=bool))
+        return RowThresholds(joint.posterior, *self.rule_.thresholds(joint))
 
     def predict_proba(self, X: Any, *, sensitive_features: Any = None) -> np.ndarray:
         """The posterior moved by the rule's correction, so that 1/2 is the fair threshold.

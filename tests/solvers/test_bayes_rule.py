@@ -22,6 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fairsk.notions import get_notion
 from fairsk.solvers import (
+    BayesRule,
     JointProbabilities,
     RuleProblem,
     rule_from_multipliers,
@@ -395,3 +396,30 @@ def test_family_of_matches_the_families():
         assert_array_equal(
             family_of(groups), np.repeat(np.arange(len(families)), [*map(len, families)])
         )
+
+
+@pytest.mark.parametrize("aware", [True, False])
+def test_thresholds_are_where_decisions_turn(aware):
+    rng = np.random.default_rng(0)
+    posterior = rng.random(400)
+    if aware:
+        joint = JointProbabilities(
+            posterior, codes=rng.integers(0, 3, (400, 1)), marginal=np.full((1, 2, 3), 1 / 3)
+        )
+    else:
+        joint = JointProbabilities(posterior, conditional=rng.dirichlet(np.ones(3), (400, 2)))
+    bare = dict.fromkeys(
+        ("multipliers", "multiplier_names", "tie_splits", "tie_probabilities", "tie_windows"), ()
+    )
+    # Prices that raise, lower, and reverse the threshold of a group; the last never selects.
+    for prices in ([[0.1, -0.2, 0.0], [0.0, 0.1, 2.5]], [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]):
+        rule = BayesRule(
+            np.array(prices), 0.4, tie_keys=(), coarse_ties=False, gap=0.0,
+            expected_accuracy=0.0, violation=0.0, **bare,
+        )  # fmt: skip
+        threshold, above = rule.thresholds(joint)
+        selected = np.where(above, posterior > threshold, posterior < threshold)
+        assert_array_equal(selected, rule.scores(joint) > 0)
+    # Infinite but for the rounding of shares that sum to one.
+    assert np.abs(threshold).min() > 1e9
+    assert not selected.any()

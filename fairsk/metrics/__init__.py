@@ -1,11 +1,19 @@
 """How unequal it is: disparities in one number, rates of groups, and their uncertainty."""
 
 from fairsk.metrics._auc import group_auc_gap
-from fairsk.metrics._contrasts import ViolationBound, violation_interval, violation_upper_bound
+from fairsk.metrics._contrasts import (
+    ContrastIntervals,
+    ViolationBound,
+    contrast_intervals,
+    group_pairs,
+    violation_interval,
+    violation_upper_bound,
+)
 from fairsk.metrics._disparities import fairness_violation, mean_difference, mean_ratio
-from fairsk.metrics._disparity_intervals import disparity_intervals
-from fairsk.metrics._group_rates import group_rates
-from fairsk.metrics._intervals import Intervals, simultaneous_intervals
+from fairsk.metrics._disparity_intervals import disparity_intervals, group_intervals
+from fairsk.metrics._group_rates import group_rates, notion_of_rates, rate_intervals
+from fairsk.metrics._inputs import LabelledDecisions, check_binary, check_weight
+from fairsk.metrics._intervals import Intervals, check_confidence, simultaneous_intervals
 from fairsk.metrics._multilabel import (
     overall_equal_opportunity_difference,
     overall_equal_opportunity_ratio,
@@ -18,6 +26,7 @@ from fairsk.metrics._odds import (
 )
 from fairsk.metrics._reports import DisparityReport, GroupRatesReport
 from fairsk.metrics._resampling import ConfusionCells, resample_cells
+from fairsk.metrics._routed_scorer import inform
 from fairsk.metrics._scorers import (
     get_fairness_scorer,
     list_fairness_scorers,
@@ -35,12 +44,18 @@ from fairsk.metrics._system_scorers import list_system_scores, make_system_score
 
 __all__ = [
     "ConfusionCells",
+    "ContrastIntervals",
     "DisparityReport",
     "GroupRatesReport",
     "Intervals",
+    "LabelledDecisions",
     "ViolationBound",
     "accuracy_difference",
     "average_odds_difference",
+    "check_binary",
+    "check_confidence",
+    "check_weight",
+    "contrast_intervals",
     "demographic_parity_difference",
     "demographic_parity_ratio",
     "deo",
@@ -52,7 +67,10 @@ __all__ = [
     "fairness_violation",
     "get_fairness_scorer",
     "group_auc_gap",
+    "group_intervals",
+    "group_pairs",
     "group_rates",
+    "inform",
     "list_fairness_scorers",
     "list_system_scores",
     "make_aware_scorer",
@@ -60,8 +78,10 @@ __all__ = [
     "make_system_scorer",
     "mean_difference",
     "mean_ratio",
+    "notion_of_rates",
     "overall_equal_opportunity_difference",
     "overall_equal_opportunity_ratio",
+    "rate_intervals",
     "resample_cells",
     "simultaneous_intervals",
     "violation_interval",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -40,6 +40,22 @@ class ContrastIntervals:
     estimate: np.ndarray
     intervals: Intervals
     cells: ConfusionCells
+
+    def part(self, rates: np.ndarray, contrasts: np.ndarray) -> ContrastIntervals:
+        """Some of the rates and contrasts, under the critical value of all of them."""
+        at = np.ix_(rates, contrasts)
+        critical = self.intervals.critical_value
+        return replace(
+            self,
+            estimate=self.estimate[at],
+            intervals=Intervals(
+                standard_error=self.intervals.standard_error[at],
+                lower=self.intervals.lower[at],
+                upper=self.intervals.upper[at],
+                margin=self.intervals.margin[at],
+                critical_value=critical if isinstance(critical, float) else critical[at],
+            ),
+        )
 
     def worst(self, *, skip_undefined: bool = False) -> tuple[float, float, float]:
         """Worst disparity and its interval (estimate, lower, upper), of ratios where asked.

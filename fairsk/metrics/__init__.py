@@ -1,10 +1,11 @@
 """How unequal it is: disparities in one number, rates of groups, and their uncertainty."""
 
-from fairsk.metrics._auc import group_auc_gap
+from fairsk.metrics._auc import auc_and_error, group_auc_gap
 from fairsk.metrics._contrasts import (
     ContrastIntervals,
     ViolationBound,
     contrast_intervals,
+    fold_to_worst,
     group_pairs,
     violation_interval,
     violation_upper_bound,
@@ -26,7 +27,7 @@ from fairsk.metrics._odds import (
 )
 from fairsk.metrics._reports import DisparityReport, GroupRatesReport
 from fairsk.metrics._resampling import ConfusionCells, resample_cells
-from fairsk.metrics._routed_scorer import inform
+from fairsk.metrics._routed_scorer import RESPONSE_METHODS, inform
 from fairsk.metrics._scorers import (
     get_fairness_scorer,
     list_fairness_scorers,
@@ -40,9 +41,10 @@ from fairsk.metrics._shorthands import (
     equal_opportunity_difference,
     equal_opportunity_ratio,
 )
-from fairsk.metrics._system_scorers import list_system_scores, make_system_scorer
+from fairsk.metrics._system_scorers import list_system_scores, make_system_scorer, task_scores
 
 __all__ = [
+    "RESPONSE_METHODS",
     "ConfusionCells",
     "ContrastIntervals",
     "DisparityReport",
@@ -51,6 +53,7 @@ __all__ = [
     "LabelledDecisions",
     "ViolationBound",
     "accuracy_difference",
+    "auc_and_error",
     "average_odds_difference",
     "check_binary",
     "check_confidence",
@@ -65,6 +68,7 @@ __all__ = [
     "equalized_odds_difference",
     "equalized_odds_ratio",
     "fairness_violation",
+    "fold_to_worst",
     "get_fairness_scorer",
     "group_auc_gap",
     "group_intervals",
@@ -84,6 +88,7 @@ __all__ = [
     "rate_intervals",
     "resample_cells",
     "simultaneous_intervals",
+    "task_scores",
     "violation_interval",
     "violation_upper_bound",
 ]

@@ -58,22 +58,40 @@ class ContrastIntervals:
         )
 
     def worst(self, *, skip_undefined: bool = False) -> tuple[float, float, float]:
-        """Worst disparity and its interval (estimate, lower, upper), of ratios where asked.
-
-        While all contrasts lie inside their intervals, the worst is at most the farthest end of
-        an interval from parity, and at least the largest distance of an interval from parity: no
-        more resampling, and no correction for having picked the worst.
-        """
+        """Worst disparity and its interval (estimate, lower, upper), of ratios where asked."""
         kept = ~np.isnan(self.estimate)
         if not kept.any() or not (skip_undefined or kept.all()):
             return (np.nan,) * 3
-        low, high = self.intervals.lower[kept], self.intervals.upper[kept]
-        estimate = np.abs(self.estimate[kept]).max()
-        nearest = np.maximum(np.maximum(low, -high), 0).max()
-        farthest = np.maximum(np.abs(low), np.abs(high)).max()
+        worst, nearest, farthest = fold_to_worst(
+            self.estimate[kept], self.intervals.lower[kept], self.intervals.upper[kept]
+        )
         if self.measure == "difference":
-            return float(estimate), float(nearest), float(farthest)
-        return float(np.exp(-estimate)), float(np.exp(-farthest)), float(np.exp(-nearest))
+            return worst, nearest, farthest
+        return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
+
+
+def fold_to_worst(
+    estimate: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[float, float, float]:
+    """The contrast farthest from parity, and the interval of its distance.
+
+    While all contrasts lie inside their intervals, the worst is at most the farthest end of an
+    interval from parity, and at least the largest distance of an interval from parity: no more
+    resampling, and no correction for having picked the worst.
+
+    Parameters
+    ----------
+    estimate, lower, upper : ndarray of the same shape
+        Contrasts, 0 at parity, and simultaneous intervals.
+
+    Returns
+    -------
+    worst, lower, upper : float
+        Of the largest absolute contrast.
+    """
+    nearest = np.maximum(np.maximum(lower, -upper), 0).max()
+    farthest = np.maximum(np.abs(lower), np.abs(upper)).max()
+    return float(np.abs(estimate).max()), float(nearest), float(farthest)
 
 
 @dataclass(frozen=True)

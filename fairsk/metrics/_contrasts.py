@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -41,13 +41,24 @@ class ContrastIntervals:
     intervals: Intervals
     cells: ConfusionCells
 
-    def worst(self, *, skip_undefined: bool = False) -> tuple[float, float, float]:
-        """Worst disparity and its interval (estimate, lower, upper), of ratios where asked.
+    def part(self, rates: np.ndarray, contrasts: np.ndarray) -> ContrastIntervals:
+        """Some of the rates and contrasts, under the critical value of all of them."""
+        at = np.ix_(rates, contrasts)
+        critical = self.intervals.critical_value
+        return replace(
+            self,
+            estimate=self.estimate[at],
+            intervals=Intervals(
+                standard_error=self.intervals.standard_error[at],
+                lower=self.intervals.lower[at],
+                upper=self.intervals.upper[at],
+                margin=self.intervals.margin[at],
+                critical_value=critical if isinstance(critical, float) else critical[at],
+            ),
+        )
 
-        While all contrasts lie inside their intervals, the worst is at most the farthest end of
-        an interval from parity, and at least the largest distance of an interval from parity: no
-        more resampling, and no correction for having picked the worst.
-        """
+    def worst(self, *, skip_undefined: bool = False) -> tuple[float, float, float]:
+        """Worst disparity and its interval (estimate, lower, upper), of ratios where asked."""
         kept = ~np.isnan(self.estimate)
         if not kept.any() or not (skip_undefined or kept.all()):
             return (np.nan,) * 3
@@ -59,12 +70,34 @@ def worst_with_interval(
     estimate: np.ndarray, lower: np.ndarray, upper: np.ndarray, *, measure: str
 ) -> tuple[float, float, float]:
     """The worst of some disparities with its interval; ratios come in as logarithms, not out."""
-    worst = np.abs(estimate).max()
+    worst, nearest, farthest = fold_to_worst(estimate, lower, upper)
+    if measure == "difference":
+        return worst, nearest, farthest
+    return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
+
+
+def fold_to_worst(
+    estimate: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[float, float, float]:
+    """The contrast farthest from parity, and the interval of its distance.
+
+    While all contrasts lie inside their intervals, the worst is at most the farthest end of an
+    interval from parity, and at least the largest distance of an interval from parity: no more
+    resampling, and no correction for having picked the worst.
+
+    Parameters
+    ----------
+    estimate, lower, upper : ndarray of the same shape
+        Contrasts, 0 at parity, and simultaneous intervals.
+
+    Returns
+    -------
+    worst, lower, upper : float
+        Of the largest absolute contrast.
+    """
     nearest = np.maximum(np.maximum(lower, -upper), 0).max()
     farthest = np.maximum(np.abs(lower), np.abs(upper)).max()
-    if measure == "difference":
-        return float(worst), float(nearest), float(farthest)
-    return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
+    return float(np.abs(estimate).max()), float(nearest), float(farthest)
 
 
 @dataclass(frozen=True)

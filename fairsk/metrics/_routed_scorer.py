@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,35 @@ class _Informed:
         routing = get_routing_for_object(self._estimator)
         names = [name for name in (self._alias, SENSITIVE) if routing.consumes(method, [name])]
         if not names:
-            return {}
+            # Not an estimator of ours, such as fairlearn's ThresholdOptimizer.
+            needed = _requires(getattr(self._estimator, method), SENSITIVE)
+            return {SENSITIVE: self._features} if needed else {}
         # A router takes metadata by alias and translates; a consumer by its parameter's own name.
         return {names[0] if isinstance(routing, MetadataRouter) else SENSITIVE: self._features}
+
+
+def _requires(function: Callable, name: str) -> bool:
+    """Whether a function cannot be called without the parameter."""
+    parameter = signature(function).parameters.get(name)
+    return parameter is not None and parameter.default is Parameter.empty
+
+
+def inform(estimator: Any, sensitive_features: Any) -> Any:
+    """A fitted estimator that is handed the sensitive features wherever it uses them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; a search or a frozen estimator is looked into.
+    sensitive_features : array-like or None
+        Those of the rows that it will be asked about.
+
+    Returns
+    -------
+    estimator
+        Whose ``predict(X)``, ``predict_proba(X)`` and so on need no metadata.
+    """
+    return _Informed(serving_estimator(estimator), sensitive_features, SENSITIVE)
 
 
 def serving_estimator(estimator: Any) -> Any:

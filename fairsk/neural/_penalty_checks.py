@@ -72,8 +72,8 @@ def check_penalty(
         )
     if not bool(torch.isfinite(value)):
         raise ValueError(
-            f"The penalty {penalty.name!r} is {float(value)} on a batch of {len(places)} rows. "
-            f"Guard its divisions and logarithms."
+            f"The penalty {penalty.name!r} is {float(value.detach())} on a batch of "
+            f"{len(places)} rows. Guard its divisions and logarithms."
         )
     if not value.requires_grad:
         raise ValueError(

@@ -30,7 +30,7 @@ from fairsk.neural._penalty_pools import (
     with_holdout,
 )
 from fairsk.neural._tasks import FairNetworkRegressor
-from fairsk.utils import OPTIMIZERS, GroupEncoder, Groups
+from fairsk.utils import OPTIMIZERS, GroupEncoder, Groups, import_torch
 
 PENALTY_ON = ("train", "holdout")
 PENALTY_BATCHES = ("plain", "stratified", "interleaved")
@@ -134,7 +134,7 @@ class _FairPenalty(BaseFairNetwork):
 
     def _groups_of(self, rows: TrainingRows) -> Groups:
         assert self.group_encoder_ is not None
-        return self.group_encoder_.transform(rows.features)
+        return self.group_encoder_.transform(rows.features, unseen="unknown")
 
     # -------------------------------------------------------------- the term
 
@@ -201,6 +201,57 @@ class _FairPenalty(BaseFairNetwork):
             self._target_kind(),
             self._task_losses(torch),
         )
+
+    # ------------------------------------------------------------ other rows
+
+    def penalty_value(
+        self, X: Any, y: Any, *, sensitive_features: Any = None, sample_weight: Any = None
+    ) -> float:
+        """The penalty of further rows, all at once and without alpha.
+
+        What is small on the rows trained on and large on others has been overfitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        sensitive_features : array-like of shape (n_samples,) or (n_samples, n_sensitive), optional
+            Needed, unless `sensitive_columns` are read from X. Groups that were not there in fit
+            are left out.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+            Zero where there are no two groups to compare.
+
+        Raises
+        ------
+        ValueError
+            If the network was fitted without sensitive features or they are not given, or y has
+            labels that were not there in fit.
+        """
+        self._check_fitted(X)
+        torch = import_torch(type(self).__name__)
+        names = getattr(self, "task_names_", None)
+        inner_X, y, weight, features = self._validated_rows(
+            X, y, sensitive_features, sample_weight, reset=False
+        )
+        if names is not None:
+            self.task_names_ = names
+        if self.group_encoder_ is None or features is None:
+            raise ValueError(
+                "A penalty compares groups: give sensitive_features in fit and in penalty_value."
+            )
+        rows = TrainingRows(inner_X, self._known_target(y), weight, features)
+        labelled = self._labelled(torch, rows)
+        outputs = torch.as_tensor(self._module_outputs(inner_X)).to(self.device_)
+        with torch.no_grad():
+            return float(self._penalty()(labelled.batch(outputs, labelled.all_rows())))
+
+    def _known_target(self, y: np.ndarray) -> np.ndarray:
+        """The target of further rows as the loss takes it."""
+        raise NotImplementedError
 
     # ---------------------------------------------------------------- checks
 
@@ -401,6 +452,15 @@ class FairPenaltyClassifier(_FairPenalty, FairTasksClassifier):
             return "multilabel"
         return "binary" if len(self.classes_) == 2 else "multiclass"
 
+    def _known_target(self, y: np.ndarray) -> np.ndarray:
+        if self._is_multilabel() or y.ndim == 2:
+            return self._known_tasks(y)
+        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = sorted(set(y[self.classes_[codes] != y].tolist()))
+        if unknown:
+            raise ValueError(f"y has the labels {unknown[:5]}, unlike {self.classes_} in fit.")
+        return codes
+
 
 class FairPenaltyRegressor(_FairPenalty, FairNetworkRegressor):
     r"""Regression network trained on its squared error and a penalty on unfairness.
@@ -512,3 +572,6 @@ class FairPenaltyRegressor(_FairPenalty, FairNetworkRegressor):
 
     def _target_kind(self) -> str:
         return "regression"
+
+    def _known_target(self, y: np.ndarray) -> np.ndarray:
+        return (y - self.target_mean_) / self.target_scale_

@@ -492,6 +492,52 @@ def test_several_sensitive_features():
         make(groups="independent", penalty_batches=batches).fit(X, y, sensitive_features=both)
 
 
+# ------------------------------------------------------------ further rows
+
+
+def test_the_penalty_of_further_rows():
+    X, y, A = data(300)
+    words = np.array(["no", "yes"])[y]
+    model = make(penalty="equal_opportunity").fit(X, words, sensitive_features=A)
+    new, labels, groups = data(200, seed=1)
+    groups[:20] = "unseen"
+    groups[20:30] = None
+    known = [g if g in ("a", "b") else None for g in groups]
+    weight = np.random.default_rng(0).uniform(0.5, 2, size=200)
+    expected = naive_contrast(
+        model.predict_proba(new)[:, 1].tolist(), known, weight.tolist(), (labels == 1).tolist()
+    )
+    answer = np.array(["no", "yes"])[labels]
+    found = model.penalty_value(new, answer, sensitive_features=groups, sample_weight=weight)
+    # Weights are kept in single precision.
+    assert found == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(ValueError, match="give sensitive_features"):
+        model.penalty_value(new, answer)
+    with pytest.raises(ValueError, match=r"labels \['maybe'\]"):
+        model.penalty_value(new[:3], ["no", "maybe", "yes"], sensitive_features=groups[:3])
+
+
+def test_the_penalty_of_further_rows_with_tasks_classes_and_numbers():
+    X, y, A = data(300)
+    Y = np.column_stack([y, X[:, 1] > 0.5]).astype(int)
+    model = make(penalty="accuracy_parity").fit(X, Y, sensitive_features=A)
+    p = model.predict_proba(X)
+    error = np.where(Y == 1, 1 - p, p)
+    expected = sum(naive_contrast(column.tolist(), A.tolist(), [1.0] * 300) for column in error.T)
+    assert model.penalty_value(X, Y, sensitive_features=A) == pytest.approx(expected, abs=1e-6)
+    labels = y + (X[:, 1] > 1)
+    model = make(penalty="equal_loss").fit(X, labels, sensitive_features=A)
+    losses = -np.log(model.predict_proba(X)[np.arange(300), labels])
+    expected = naive_contrast(losses.tolist(), A.tolist(), [1.0] * 300)
+    assert model.penalty_value(X, labels, sensitive_features=A) == pytest.approx(expected, abs=1e-6)
+    numbers = X @ [1.0, 2.0, 0.0, 1.0] + 5
+    model = FairPenaltyRegressor(max_epochs=2, random_state=0).fit(X, numbers, sensitive_features=A)
+    squared = ((model.predict(X) - numbers) / model.target_scale_) ** 2
+    expected = naive_contrast(squared.tolist(), A.tolist(), [1.0] * 300)
+    found = model.penalty_value(X, numbers, sensitive_features=A)
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
 # ------------------------------------------------------------ your own penalty
 
 

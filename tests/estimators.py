@@ -11,6 +11,8 @@ from fairsk import (
     FairCostSensitiveClassifier,
     FairICPClassifier,
     FairICPRegressor,
+    FairPenaltyClassifier,
+    FairPenaltyRegressor,
     InfluenceReweighter,
     MinDiffIOClassifier,
 )
@@ -56,6 +58,14 @@ _TINY = {
     "discriminator_hidden_layer_sizes": (8,),
     "random_state": 0,
 }
+_TINY_PENALTY = {
+    "hidden_layer_sizes": (16,),
+    "alpha": 0.2,
+    "max_epochs": 30,
+    "batch_size": 16,
+    "lr": 0.02,
+    "random_state": 0,
+}
 NETWORKS = {
     "FairICP": partial(FairICPClassifier, **_TINY),
     "MinDiff-IO": partial(
@@ -68,11 +78,16 @@ NETWORKS = {
         lr=0.02,
         random_state=0,
     ),
+    "penalty": partial(FairPenaltyClassifier, **_TINY_PENALTY),
 }
-REGRESSORS = {"FairICP regressor": partial(FairICPRegressor, **_TINY)}
+REGRESSORS = {
+    "FairICP regressor": partial(FairICPRegressor, **_TINY),
+    "penalty regressor": partial(FairPenaltyRegressor, **_TINY_PENALTY),
+}
 # What a search tunes.
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},
     "influence": {"l2": [0.01, 1.0]},
     "MinDiff-IO": {"min_diff_weight": [0.0, 1.0]},
+    "penalty": {"alpha": [0.0, 1.0]},
 }

@@ -33,12 +33,15 @@ class TrainingRows:
         Class codes, or standardised targets.
     weight : ndarray of shape (n_samples,) or None
     features : SensitiveFeatures or None
+    trained : ndarray of int or None
+        Rows that the task loss is trained on; None for all. The others are the fairness term's.
     """
 
     X: Any
     y: np.ndarray
     weight: np.ndarray | None
     features: SensitiveFeatures | None
+    trained: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> TrainingRows:
         return TrainingRows(
@@ -173,7 +176,7 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             self.module, n_inputs, self.hidden_layer_sizes, self._output_widths()[0]
         )
         with _training.private_rng(0):
-            _networks.check_output_width(
+            self._n_outputs = _networks.check_output_width(
                 build(0), n_inputs, self._output_widths(), self._output_meaning()
             )
         return build
@@ -241,16 +244,26 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
     def _loss(self, torch: Any) -> Any:
         """From outputs and targets to the loss of each row."""
 
+    def _task_losses(self, torch: Any) -> Any:
+        """From outputs and targets to the loss of each row and task, of shape (n, n_tasks)."""
+        loss = self._loss(torch)
+        return lambda outputs, y: loss(outputs, y)[:, None]
+
     def _sample(self, torch: Any, rows: TrainingRows) -> Any:
         from fairsk.neural import _training
 
-        weight = None
+        weight, trained = None, slice(None) if rows.trained is None else rows.trained
         if rows.weight is not None:
-            scaled = rows.weight / rows.weight.mean()
+            scaled = rows.weight / rows.weight[trained].mean()
             weight = _training.as_tensor(scaled, torch.float32).to(self.device_)
         is_code = rows.y.dtype.kind in "iu"
         y = _training.as_tensor(rows.y, torch.int64 if is_code else torch.float32)
-        return _training.Sample(_training.Rows(rows.X, self.device_), y.to(self.device_), weight)
+        return _training.Sample(
+            _training.Rows(rows.X, self.device_),
+            y.to(self.device_),
+            weight,
+            None if rows.trained is None else torch.as_tensor(rows.trained).to(self.device_),
+        )
 
     def _settings(self) -> Any:
         from fairsk.neural import _training

@@ -79,11 +79,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows with their targets; ``weight`` has mean one, and is None where all rows count alike."""
+    """Rows with their targets; ``weight`` has mean one, and is None where all rows count alike.
+
+    ``trained`` are the numbers of the rows that the task loss is trained on, by default all; the
+    others are there for a term to draw.
+    """
 
     X: Rows
     y: torch.Tensor
     weight: torch.Tensor | None = None
+    trained: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -246,9 +251,11 @@ class _Run:
             width = outputs_of(self.module, self.sample.X.take(torch.arange(1))).shape[1]
             self.term.start(width, attempt, factor)
         stopping = EarlyStopping([self.module], settings.patience)
+        trained = self.sample.trained
+        n_trained = len(self.sample) if trained is None else len(trained)
         for _ in progress_bar(settings.max_epochs, settings.verbose, settings.description):
-            order = torch.randperm(len(self.sample), generator=generator)
-            record = self._epoch(order.to(settings.device), optimizer)
+            order = torch.randperm(n_trained, generator=generator).to(settings.device)
+            record = self._epoch(order if trained is None else trained[order], optimizer)
             self._check(record["loss"], lowest)
             if not optimizer.is_finite() or (self.term and not self.term.is_finite()):
                 raise Diverged("a weight is not finite.")

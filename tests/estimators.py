@@ -12,6 +12,8 @@ from fairsk import (
     FairICPClassifier,
     FairICPRegressor,
     InfluenceReweighter,
+    LabelFlipper,
+    LabelFlippingClassifier,
     MinDiffIOClassifier,
 )
 
@@ -43,6 +45,15 @@ ALL = {**BLIND, **AWARE}
 REWEIGHTERS = {
     "influence": partial(InfluenceReweighter, estimator=LogisticRegression(), random_state=0)
 }
+# Wrap any classifier of any number of classes: the tools and scikit-learn's checks; their own
+# contract is in tests/reweighting.
+WRAPPERS = {
+    "label flipping": partial(
+        LabelFlippingClassifier, estimator=LogisticRegression(), random_state=0
+    )
+}
+# Neither predict nor transform: scikit-learn's checks, and their own contract.
+SAMPLERS = {"label flipper": partial(LabelFlipper, random_state=0)}
 
 # Networks have no inner estimator, tolerance or groups: they share the tools and scikit-learn's
 # checks with the others, and their own contract is in tests/neural. Trained just long enough to
@@ -73,6 +84,7 @@ REGRESSORS = {"FairICP regressor": partial(FairICPRegressor, **_TINY)}
 # What a search tunes.
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},
+    "label flipping": {"p": [0.0, 0.3]},
     "influence": {"l2": [0.01, 1.0]},
     "MinDiff-IO": {"min_diff_weight": [0.0, 1.0]},
 }

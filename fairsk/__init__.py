@@ -63,7 +63,12 @@ _ROOMS = {
         "knee_of_front",
         "make_kpc_scorer",
     ),
-    "neural": ("FairICPClassifier", "FairICPRegressor", "MinDiffIOClassifier"),
+    "neural": (
+        "CosineMarginClassifier",
+        "FairICPClassifier",
+        "FairICPRegressor",
+        "MinDiffIOClassifier",
+    ),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
     "reweighting": (
         "FairCostSensitiveClassifier",

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from fairsk import (
     BayesOptimalFairPostProcessor,
+    CosineMarginClassifier,
     FairCostSensitiveClassifier,
     FairICPClassifier,
     FairICPRegressor,
@@ -68,6 +69,15 @@ _TINY = {
     "random_state": 0,
 }
 NETWORKS = {
+    "cosine margin": partial(
+        CosineMarginClassifier,
+        hidden_layer_sizes=(16,),
+        embedding_size=8,
+        max_epochs=30,
+        batch_size=16,
+        lr=0.02,
+        random_state=0,
+    ),
     "FairICP": partial(FairICPClassifier, **_TINY),
     "MinDiff-IO": partial(
         MinDiffIOClassifier,
@@ -85,6 +95,7 @@ REGRESSORS = {"FairICP regressor": partial(FairICPRegressor, **_TINY)}
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},
     "label flipping": {"p": [0.0, 0.3]},
+    "cosine margin": {"margin": [0.1, 0.5]},
     "influence": {"l2": [0.01, 1.0]},
     "MinDiff-IO": {"min_diff_weight": [0.0, 1.0]},
 }

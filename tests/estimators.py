@@ -8,12 +8,15 @@ from sklearn.linear_model import LogisticRegression
 
 from fairsk import (
     BayesOptimalFairPostProcessor,
+    CosineMarginClassifier,
     FairCostSensitiveClassifier,
     FairICPClassifier,
     FairICPRegressor,
     FairPenaltyClassifier,
     FairPenaltyRegressor,
     InfluenceReweighter,
+    LabelFlipper,
+    LabelFlippingClassifier,
     MinDiffIOClassifier,
 )
 
@@ -45,6 +48,15 @@ ALL = {**BLIND, **AWARE}
 REWEIGHTERS = {
     "influence": partial(InfluenceReweighter, estimator=LogisticRegression(), random_state=0)
 }
+# Wrap any classifier of any number of classes: the tools and scikit-learn's checks; their own
+# contract is in tests/reweighting.
+WRAPPERS = {
+    "label flipping": partial(
+        LabelFlippingClassifier, estimator=LogisticRegression(), random_state=0
+    )
+}
+# Neither predict nor transform: scikit-learn's checks, and their own contract.
+SAMPLERS = {"label flipper": partial(LabelFlipper, random_state=0)}
 
 # Networks have no inner estimator, tolerance or groups: they share the tools and scikit-learn's
 # checks with the others, and their own contract is in tests/neural. Trained just long enough to
@@ -67,6 +79,15 @@ _TINY_PENALTY = {
     "random_state": 0,
 }
 NETWORKS = {
+    "cosine margin": partial(
+        CosineMarginClassifier,
+        hidden_layer_sizes=(16,),
+        embedding_size=8,
+        max_epochs=30,
+        batch_size=16,
+        lr=0.02,
+        random_state=0,
+    ),
     "FairICP": partial(FairICPClassifier, **_TINY),
     "MinDiff-IO": partial(
         MinDiffIOClassifier,
@@ -87,6 +108,8 @@ REGRESSORS = {
 # What a search tunes.
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},
+    "label flipping": {"p": [0.0, 0.3]},
+    "cosine margin": {"margin": [0.1, 0.5]},
     "influence": {"l2": [0.01, 1.0]},
     "MinDiff-IO": {"min_diff_weight": [0.0, 1.0]},
     "penalty": {"alpha": [0.0, 1.0]},

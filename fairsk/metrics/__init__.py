@@ -1,5 +1,6 @@
 """How unequal it is: disparities in one number, rates of groups, and their uncertainty."""
 
+from fairsk.metrics._angles import AngleReport, angles_by_group
 from fairsk.metrics._auc import auc_and_error, group_auc_gap
 from fairsk.metrics._contrasts import (
     ContrastIntervals,
@@ -13,6 +14,12 @@ from fairsk.metrics._contrasts import (
 from fairsk.metrics._disparities import fairness_violation, mean_difference, mean_ratio
 from fairsk.metrics._disparity_intervals import disparity_intervals, group_intervals
 from fairsk.metrics._group_rates import group_rates, notion_of_rates, rate_intervals
+from fairsk.metrics._identification import (
+    IdentificationReport,
+    make_identification_scorer,
+    rank1_identification,
+    rank1_identification_scorer,
+)
 from fairsk.metrics._inputs import (
     LabelledDecisions,
     check_binary,
@@ -55,14 +62,17 @@ from fairsk.metrics._system_scorers import list_system_scores, make_system_score
 
 __all__ = [
     "RESPONSE_METHODS",
+    "AngleReport",
     "ConfusionCells",
     "ContrastIntervals",
     "DisparityReport",
     "GroupRatesReport",
+    "IdentificationReport",
     "Intervals",
     "LabelledDecisions",
     "ViolationBound",
     "accuracy_difference",
+    "angles_by_group",
     "auc_and_error",
     "average_odds_difference",
     "check_binary",
@@ -90,12 +100,15 @@ __all__ = [
     "list_system_scores",
     "make_aware_scorer",
     "make_fairness_scorer",
+    "make_identification_scorer",
     "make_system_scorer",
     "mean_difference",
     "mean_ratio",
     "notion_of_rates",
     "overall_equal_opportunity_difference",
     "overall_equal_opportunity_ratio",
+    "rank1_identification",
+    "rank1_identification_scorer",
     "rate_intervals",
     "resample_cells",
     "response_of",

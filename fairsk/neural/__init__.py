@@ -1,5 +1,6 @@
 """Methods that change the loss a network is trained on. torch is imported when one is fitted."""
 
+from fairsk.neural._cosine_margin import CosineMarginClassifier
 from fairsk.neural._fair_icp import FairICPClassifier, FairICPRegressor
 from fairsk.neural._fair_penalty import FairPenaltyClassifier, FairPenaltyRegressor
 from fairsk.neural._min_diff import MinDiffIOClassifier
@@ -14,6 +15,7 @@ from fairsk.neural._penalties import (
 from fairsk.neural._thresholds import ThresholdWarning
 
 __all__ = [
+    "CosineMarginClassifier",
     "FairICPClassifier",
     "FairICPRegressor",
     "FairPenaltyClassifier",

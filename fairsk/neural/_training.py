@@ -83,12 +83,15 @@ class Sample:
 
     ``trained`` are the numbers of the rows that the task loss is trained on, by default all; the
     others are there for a term to draw.
+    ``redraw`` gives other targets to train on in each epoch, from the seed of the start and the
+    number of the epoch; ``y`` is then what the first loss, before training, is measured on.
     """
 
     X: Rows
     y: torch.Tensor
     weight: torch.Tensor | None = None
     trained: torch.Tensor | None = None
+    redraw: Callable[[int, int], torch.Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -238,6 +241,7 @@ class _Run:
     def go(self, seed: int, attempt: int) -> None:
         settings = self.settings
         factor = RESTART_FACTOR**attempt
+        self.seed = seed
         # A generator of its own: the order is the same with and without a term.
         generator = torch.Generator().manual_seed(seed)
         lowest = float(_mean(self.loss, outputs_of(self.module, self.sample.X), self.sample))
@@ -271,7 +275,7 @@ class _Run:
 
     def _epoch(self, order: torch.Tensor, optimizer: Any) -> dict[str, float]:
         term, n_rows = self.term, len(order)
-        y, weights = self.sample.y[order], self.sample.weight
+        y, weights = self._targets()[order], self.sample.weight
         weights = None if weights is None else weights[order]
         parts = batches(n_rows, self.settings.batch_size)
         extra = self._start_term(order, parts)
@@ -298,6 +302,11 @@ class _Run:
         if term is not None:
             record |= {"penalty": float(penalties) / n_rows, **term.report()}
         return record
+
+    def _targets(self) -> torch.Tensor:
+        """The targets of this epoch."""
+        redraw = self.sample.redraw
+        return self.sample.y if redraw is None else redraw(self.seed, len(self.history))
 
     def _start_term(
         self, order: torch.Tensor, parts: list[slice]

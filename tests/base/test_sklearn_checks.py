@@ -5,7 +5,7 @@ from sklearn import config_context
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fairsk.neural._base import BaseFairNetwork
-from tests.estimators import ALL, NETWORKS, REGRESSORS, REWEIGHTERS
+from tests.estimators import ALL, NETWORKS, REGRESSORS, REWEIGHTERS, SAMPLERS, WRAPPERS
 
 # Without sensitive features, which the checks do not give, an estimator warns and is plain.
 pytestmark = [
@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-FAMILIES = (ALL, REWEIGHTERS, NETWORKS, REGRESSORS)
+FAMILIES = (ALL, REWEIGHTERS, WRAPPERS, SAMPLERS, NETWORKS, REGRESSORS)
 ESTIMATORS = [make() for family in FAMILIES for make in family.values()]
 MINIBATCH = (
     "trained by minibatches in a random order: repeated rows fall into other batches than one row "

@@ -27,6 +27,7 @@ METHODS = {
     "IO b/4": {},
     "IO b/4 Laplace": {"kernel": "laplace"},
     "IO b/4 every 4": {"remediate_every": 4},
+    "IO b/4 every 8": {"remediate_every": 8},
     "IO b/8": {"group_share": 0.125},
     "IO by task": {"overcondition": False},
     "O": {"remediation": "overconditioned"},
@@ -61,19 +62,19 @@ def step_times(data, methods: dict, n_steps: int, repeats: int) -> dict[str, flo
     return {n: 1e3 * (four - one) / (3 * n_steps) for n, (one, four) in shortest.items()}
 
 
-def run(batch_size: int, n_steps: int, repeats: int, sizes, full: bool) -> None:
+def run(batch_size: int, n_steps: int, repeats: int, sizes, names: list[str]) -> None:
     print(f"\nbatch {batch_size}, {n_steps} steps an epoch; ratio to no remediation")
-    print(f"  {'T':>3s} {'G':>3s} {'plain ms':>9s} " + " ".join(f"{m:>14s}" for m in METHODS))
-    columns: dict[str, list[float]] = {name: [] for name in METHODS}
+    print(f"  {'T':>3s} {'G':>3s} {'plain ms':>9s} " + " ".join(f"{m:>14s}" for m in names))
+    columns: dict[str, list[float]] = {name: [] for name in names}
     for n_tasks, n_groups in sizes:
         data = make_data(batch_size * n_steps, n_tasks, n_groups)
-        methods = {"plain": {"remediation": None}} | METHODS
-        if not full or n_tasks * n_groups >= 100:
-            methods.pop("full")
+        methods = {"plain": {"remediation": None}} | {name: METHODS[name] for name in names}
+        if n_tasks * n_groups >= 100:
+            methods.pop("full", None)
         methods = {k: {"batch_size": batch_size} | v for k, v in methods.items()}
         times = step_times(data, methods, n_steps, repeats)
         cells = []
-        for name in METHODS:
+        for name in names:
             ratio = times["plain"] / times[name] if name in times else np.nan
             columns[name].append(ratio)
             cells.append(f"{ratio:14.2f}" if np.isfinite(ratio) else " " * 14)
@@ -89,14 +90,16 @@ def main() -> None:
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[128, 512])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--quick", action="store_true", help="three sizes, without full streams")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    sizes, batch_sizes = SIZES, arguments.batch_sizes
+    sizes, batch_sizes, names = SIZES, arguments.batch_sizes, arguments.methods
     if arguments.quick:
         sizes, batch_sizes = ((1, 1), (10, 4), (100, 10)), batch_sizes[-1:]
+        names = [name for name in names if name != "full"]
     for batch_size in batch_sizes:
-        run(batch_size, arguments.steps, arguments.repeats, sizes, full=not arguments.quick)
+        run(batch_size, arguments.steps, arguments.repeats, sizes, names)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 # Public name -> the room that defines it.
 _ROOMS = {
+    "audit": ("fairness_report", "generalization_report"),
     "curvature": ("TrainingObjective", "influence_of_rows", "trained_model"),
     "datasets": (),
     "independence": (
@@ -38,6 +39,7 @@ _ROOMS = {
         "equalized_odds_difference",
         "average_odds_difference",
         "accuracy_difference",
+        "angles_by_group",
         "disparity_intervals",
         "fairness_violation",
         "get_fairness_scorer",
@@ -46,9 +48,12 @@ _ROOMS = {
         "list_fairness_scorers",
         "make_aware_scorer",
         "make_fairness_scorer",
+        "make_identification_scorer",
         "make_system_scorer",
         "mean_difference",
         "mean_ratio",
+        "rank1_identification",
+        "rank1_identification_scorer",
     ),
     "model_selection": (
         "FairGridSearchCV",
@@ -59,7 +64,19 @@ _ROOMS = {
         "knee_of_front",
         "make_kpc_scorer",
     ),
-    "neural": ("FairICPClassifier", "FairICPRegressor", "MinDiffIOClassifier"),
+    "neural": (
+        "CosineMarginClassifier",
+        "FairICPClassifier",
+        "FairICPRegressor",
+        "FairPenaltyClassifier",
+        "FairPenaltyRegressor",
+        "FairnessPenalty",
+        "GroupMeanPenalty",
+        "GroupValues",
+        "MinDiffIOClassifier",
+        "PenaltyBatch",
+        "list_penalties",
+    ),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
     "plotting": (
         "DisparityDisplay",
@@ -76,6 +93,8 @@ _ROOMS = {
         "FairCostSensitiveClassifier",
         "InfluenceReweighter",
         "InfluenceWeights",
+        "LabelFlipper",
+        "LabelFlippingClassifier",
         "ReweightingRound",
         "SharedRowsWarning",
         "influence_weights",

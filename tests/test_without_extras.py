@@ -89,6 +89,12 @@ def test_the_main_job():
             "pip install 'fairsk[neural]'",
         ),
         (
+            "from fairsk import FairPenaltyClassifier, list_penalties\n"
+            "FairPenaltyClassifier(penalty=list_penalties()[0]).fit(\n"
+            "    [[0], [1]], [0, 1], sensitive_features=[0, 1])",
+            "pip install 'fairsk[neural]'",
+        ),
+        (
             "from fairsk import InfluenceReweighter\n"
             "from sklearn.neural_network import MLPClassifier\n"
             "model = InfluenceReweighter(MLPClassifier())\n"

@@ -3,6 +3,7 @@
 from fairsk.base._bracket import BracketSearch
 from fairsk.base._channels import SensitiveFeaturesMixin, SensitiveFeaturesWarning, check_rows
 from fairsk.base._contract import UNSEEN, BaseFairClassifier
+from fairsk.base._group_values import check_group_values, values_by_group
 from fairsk.base._label_constraints import (
     LabelRows,
     expected_values,
@@ -12,6 +13,7 @@ from fairsk.base._label_constraints import (
     row_grain,
     solve_on_labels,
 )
+from fairsk.base._label_flips import LabelFlips, check_label_flips, make_label_flips
 from fairsk.base._models import (
     check_has_probabilities,
     fit_model,
@@ -42,6 +44,7 @@ __all__ = [
     "BracketSearch",
     "JointModels",
     "JointSettings",
+    "LabelFlips",
     "LabelRows",
     "RuleSettings",
     "SensitiveFeaturesMixin",
@@ -49,7 +52,9 @@ __all__ = [
     "TuningSample",
     "check_cv_and_calibration",
     "check_fraction",
+    "check_group_values",
     "check_has_probabilities",
+    "check_label_flips",
     "check_rows",
     "choose_rule",
     "clone_for_groups",
@@ -57,6 +62,7 @@ __all__ = [
     "fit_label_model",
     "fit_model",
     "label_rows",
+    "make_label_flips",
     "make_tuning_sample",
     "observed_accuracy",
     "observed_violation",
@@ -66,5 +72,6 @@ __all__ = [
     "solve_on_labels",
     "tuning_rows",
     "tuning_splits",
+    "values_by_group",
     "weight_parameter",
 ]

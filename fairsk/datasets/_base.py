@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import gzip
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,53 @@ def _parse(cells: Sequence[str]) -> np.ndarray:
         return np.array([float(cell) if cell else np.nan for cell in cells])
     except ValueError:
         return np.array([cell if cell else None for cell in cells], dtype=object)
+
+
+def read_arrays(
+    name: str, path: str | os.PathLike | None, entries: Iterable[str]
+) -> tuple[Table, Path]:
+    """Arrays of an .npz file that is not bundled, and the file they were read from.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    path : str or path-like or None
+        The file or a folder with it; None is the folder of the variable ``FAIRSK_DATA``.
+    entries : iterable of str
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file lacks one of the entries.
+    """
+    file = _find(name, path)
+    with np.load(file, allow_pickle=False) as arrays:
+        missing = [entry for entry in entries if entry not in arrays]
+        if missing:
+            raise ValueError(f"{file} lacks the arrays {missing}.")
+        return {entry: arrays[entry] for entry in entries}, file
+
+
+def _find(name: str, path: str | os.PathLike | None) -> Path:
+    if path is None:
+        folder = os.environ.get("FAIRSK_DATA")
+        if not folder:
+            raise FileNotFoundError(
+                f"{name} is not bundled. Give its path=, or the folder that has it in the "
+                f"environment variable FAIRSK_DATA."
+            )
+        file = Path(folder) / name
+    else:
+        file = Path(path) / name if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"There is no file {file}. Give the file {name} as path=, or its folder in the "
+            f"environment variable FAIRSK_DATA."
+        )
+    return file
 
 
 def take_rows(table: Table, keep: np.ndarray) -> Table:
@@ -143,9 +192,9 @@ def build_bunch(
     extras = dict(extras or {})
     if as_frame:
         pd = import_pandas(loader.__name__)
-        X = _to_frame(pd, data, levels, codes)
+        X = to_frame(pd, data, levels, codes)
         y = pd.Series(target, name=target_column)
-        groups = _to_frame(pd, sensitive, {}, ())
+        groups = to_frame(pd, sensitive, {}, ())
         feature_names = list(X.columns)
         others = groups[[name for name in groups.columns if name not in data]]
         frame = pd.concat([X, others, y], axis=1)
@@ -154,7 +203,7 @@ def build_bunch(
                 extras[name] = pd.Series(value, name=name)
     else:
         X, feature_names = _to_matrix(data, levels)
-        y, groups, frame = target, _stack_sensitive(sensitive), None
+        y, groups, frame = target, stack_sensitive(sensitive), None
     if return_X_y:
         return X, y, groups
     return Bunch(
@@ -171,7 +220,7 @@ def build_bunch(
     )
 
 
-def _to_frame(pd: Any, table: Table, levels: Mapping[str, list[str]], codes: Sequence[str]) -> Any:
+def to_frame(pd: Any, table: Table, levels: Mapping[str, list[str]], codes: Sequence[str]) -> Any:
     """Columns as a DataFrame; strings and codes become categoricals."""
     columns = {}
     for name, column in table.items():
@@ -204,7 +253,7 @@ def _to_matrix(table: Table, levels: Mapping[str, list[str]]) -> tuple[np.ndarra
     return matrix, names
 
 
-def _stack_sensitive(table: Table) -> np.ndarray:
+def stack_sensitive(table: Table) -> np.ndarray:
     """Columns side by side: float64 if all are numeric, else objects (strings stay strings)."""
     numeric = all(column.dtype != object for column in table.values())
     return np.column_stack(

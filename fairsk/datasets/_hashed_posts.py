@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import Bunch
 
-from ._base import notes_of
+from ._base import notes_of, read_arrays
 
 _ENTRIES = ("data", "indices", "indptr", "shape", "Y", "tasks", "A", "groups")
 
@@ -143,12 +142,7 @@ def load_mlma(
 def _load(
     name: str, path: str | os.PathLike | None, return_X_y: bool, loader: Callable
 ) -> Bunch | tuple[Any, Any, Any]:
-    file = _find(name, path)
-    with np.load(file) as arrays:
-        missing = [entry for entry in _ENTRIES if entry not in arrays]
-        if missing:
-            raise ValueError(f"{file} lacks the arrays {missing}.")
-        table = {entry: arrays[entry] for entry in _ENTRIES}
+    table, file = read_arrays(name, path, _ENTRIES)
     X = sparse.csr_matrix(
         (table["data"].astype(np.float32), table["indices"], table["indptr"]),
         shape=tuple(table["shape"]),
@@ -166,22 +160,3 @@ def _load(
         DESCR=notes_of(loader),
         filename=str(file),
     )
-
-
-def _find(name: str, path: str | os.PathLike | None) -> Path:
-    if path is None:
-        folder = os.environ.get("FAIRSK_DATA")
-        if not folder:
-            raise FileNotFoundError(
-                f"{name} is not bundled. Give its path=, or the folder that has it in the "
-                f"environment variable FAIRSK_DATA."
-            )
-        file = Path(folder) / name
-    else:
-        file = Path(path) / name if Path(path).is_dir() else Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"There is no file {file}. Give the file {name} as path=, or its folder in the "
-            f"environment variable FAIRSK_DATA."
-        )
-    return file

@@ -23,11 +23,10 @@ from fairsk.independence._test_results import (
     CHECK_LEVEL,
     EqualizedOddsTest,
     EqualizedOddsTests,
-    adjust_holm,
     adjust_max,
     permutation_pvalues,
 )
-from fairsk.utils import check_same_rows, check_sensitive_features
+from fairsk.utils import adjust_holm, check_same_rows, check_sensitive_features
 
 CORRECTIONS = ("holm", "max")
 

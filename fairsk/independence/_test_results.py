@@ -130,15 +130,6 @@ def check_level(alpha: float) -> None:
         raise ValueError(f"alpha must be in (0, 1), got {alpha!r}.")
 
 
-def adjust_holm(pvalues: np.ndarray) -> np.ndarray:
-    """Holm's step-down p-values: valid whatever the dependence between models."""
-    order = np.argsort(pvalues, kind="stable")
-    factor = np.arange(len(pvalues), 0, -1)
-    adjusted = np.empty(len(pvalues))
-    adjusted[order] = np.minimum(np.maximum.accumulate(pvalues[order] * factor), 1.0)
-    return adjusted
-
-
 def adjust_max(statistics: np.ndarray) -> np.ndarray:
     """Step-down p-values of the largest statistic (Westfall and Young).
 

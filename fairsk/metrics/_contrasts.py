@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -41,17 +41,39 @@ class ContrastIntervals:
     intervals: Intervals
     cells: ConfusionCells
 
+    def part(self, rates: np.ndarray, contrasts: np.ndarray) -> ContrastIntervals:
+        """Some of the rates and contrasts, under the critical value of all of them."""
+        at = np.ix_(rates, contrasts)
+        critical = self.intervals.critical_value
+        return replace(
+            self,
+            estimate=self.estimate[at],
+            intervals=Intervals(
+                standard_error=self.intervals.standard_error[at],
+                lower=self.intervals.lower[at],
+                upper=self.intervals.upper[at],
+                margin=self.intervals.margin[at],
+                critical_value=critical if isinstance(critical, float) else critical[at],
+            ),
+        )
+
     def worst(self, *, skip_undefined: bool = False) -> tuple[float, float, float]:
         """Worst disparity and its interval (estimate, lower, upper), of ratios where asked."""
         kept = ~np.isnan(self.estimate)
         if not kept.any() or not (skip_undefined or kept.all()):
             return (np.nan,) * 3
-        worst, nearest, farthest = fold_to_worst(
-            self.estimate[kept], self.intervals.lower[kept], self.intervals.upper[kept]
-        )
-        if self.measure == "difference":
-            return worst, nearest, farthest
-        return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
+        ends = self.intervals.lower[kept], self.intervals.upper[kept]
+        return worst_with_interval(self.estimate[kept], *ends, measure=self.measure)
+
+
+def worst_with_interval(
+    estimate: np.ndarray, lower: np.ndarray, upper: np.ndarray, *, measure: str
+) -> tuple[float, float, float]:
+    """The worst of some disparities with its interval; ratios come in as logarithms, not out."""
+    worst, nearest, farthest = fold_to_worst(estimate, lower, upper)
+    if measure == "difference":
+        return worst, nearest, farthest
+    return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
 
 
 def fold_to_worst(

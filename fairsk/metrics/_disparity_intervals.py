@@ -104,7 +104,7 @@ def disparity_intervals(
         n_resamples=n_resamples,
         random_state=random_state,
     )
-    scale, lower, upper = _by_group(found, contrast, inputs.groups.family_of)
+    scale, lower, upper = group_intervals(found, contrast, inputs.groups.family_of)
     estimates = np.where(np.isnan(lower), np.nan, estimates)
     worst, worst_lower, worst_upper = found.worst(skip_undefined=empty == "skip")
     return DisparityReport(
@@ -124,10 +124,22 @@ def disparity_intervals(
     )
 
 
-def _by_group(
+def group_intervals(
     found: ContrastIntervals, contrast: str, family_of: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Standard error, lower and upper end of each group's disparity."""
+    """Standard error, lower and upper end of each group's disparity.
+
+    Parameters
+    ----------
+    found : ContrastIntervals
+    contrast : {"population", "groups"}
+        That of `found`.
+    family_of : ndarray of int of shape (n_groups,)
+
+    Returns
+    -------
+    standard_errors, lower, upper : ndarray of shape (n_rates, n_groups)
+    """
     scale, lower, upper = (
         found.intervals.standard_error,
         found.intervals.lower,

@@ -87,7 +87,7 @@ def group_rates(
     All intervals hold together with 0.95 confidence.
     """
     check_empty(empty)
-    notion = _as_notion(rates)
+    notion = notion_of_rates(rates)
     inputs = check_labelled_decisions(
         y_true,
         y_pred,
@@ -98,8 +98,28 @@ def group_rates(
         multilabel=notion.multilabel,
         compare=False,
     )
+    report_empty_rates(notion, notion.group_rates(inputs.masses), inputs, empty)
+    return rate_intervals(
+        inputs,
+        notion,
+        confidence=confidence,
+        simultaneous=simultaneous,
+        n_resamples=n_resamples,
+        random_state=random_state,
+    )
+
+
+def rate_intervals(
+    inputs: LabelledDecisions,
+    notion: FairnessNotion,
+    *,
+    confidence: float = 0.95,
+    simultaneous: bool = True,
+    n_resamples: int = 10_000,
+    random_state: RandomState = 0,
+) -> GroupRatesReport:
+    """`group_rates` of validated inputs, whose groups may be of any families."""
     estimates = notion.group_rates(inputs.masses)
-    report_empty_rates(notion, estimates, inputs, empty)
     cells = _tabulate(inputs)
     centre = notion.group_rates(cells.centre)
     intervals = simultaneous_intervals(
@@ -121,7 +141,7 @@ def group_rates(
     )
 
 
-def _as_notion(rates: str | FairnessNotion | Sequence[str | GroupRate]) -> FairnessNotion:
+def notion_of_rates(rates: str | FairnessNotion | Sequence[str | GroupRate]) -> FairnessNotion:
     """The rates asked for, as a notion of their own."""
     known = {rate.name: rate for name in list_notions() for rate in get_notion(name).rates}
     if isinstance(rates, FairnessNotion) or (isinstance(rates, str) and rates in list_notions()):

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.metrics._contrasts import fold_to_worst
-from fairsk.utils import import_optional
+from fairsk.metrics._contrasts import worst_with_interval
+from fairsk.utils import html_table, import_optional, text_table
 
 _COLUMNS = ("estimate", "standard_error", "lower", "upper", "count")
 
@@ -96,26 +96,13 @@ class _IntervalTable(ABC):
         return f"{value:.3f}"
 
     def __str__(self) -> str:
-        rows = self._cells()
-        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        rule = "-" * max(len(line) for line in lines)
-        return "\n".join([self._title(), lines[0], rule, *lines[1:], *self._notes()])
+        header, *body = self._cells()
+        return "\n".join([self._title(), *text_table(header, body), *self._notes()])
 
     def _repr_html_(self) -> str:
-        def row(cells: list[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
         header, *body = self._cells()
-        return (
-            f"<table><caption>{escape(self._title())}</caption>"
-            f"<thead>{row(header, 'th')}</thead>"
-            f"<tbody>{''.join(row(cells, 'td') for cells in body)}</tbody></table>"
-            f"<p>{escape(' '.join(self._notes()))}</p>"
-        )
+        notes = escape(" ".join(self._notes()))
+        return f"{html_table(self._title(), header, body)}<p>{notes}</p>"
 
 
 @dataclass(frozen=True)
@@ -202,11 +189,10 @@ class DisparityReport(_IntervalTable):
         values = values[:, ~np.isnan(values[0])]
         if not values.size:
             return (np.nan,) * 3
-        if self.measure == "difference":
-            return fold_to_worst(*values)
-        with np.errstate(divide="ignore"):
-            worst, nearest, farthest = fold_to_worst(*np.log(values))
-        return float(np.exp(-worst)), float(np.exp(-farthest)), float(np.exp(-nearest))
+        if self.measure == "ratio":
+            with np.errstate(divide="ignore"):
+                values = np.log(values)
+        return worst_with_interval(*values, measure=self.measure)
 
     def _title(self) -> str:
         return f"{self.notion}: rates of {len(self.group_labels)} groups {self.reference}"

@@ -99,6 +99,43 @@ def own_columns(estimator: Any) -> Any:
     return getattr(last, "sensitive_columns", None)
 
 
+def response_of(
+    estimator: Any,
+    X: Any,
+    *,
+    sensitive_features: Any = None,
+    response_method: str = "predict",
+) -> np.ndarray:
+    """Response of a fitted estimator, which gets the sensitive features where it asks for them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; a pipeline or a search too.
+    X : array-like of shape (n_samples, n_features)
+    sensitive_features : array-like of shape (n_samples,) or (n_samples, n_sensitive), optional
+        Not handed to an estimator that reads its own from X.
+    response_method : {"predict", "predict_proba", "decision_function"}, default="predict"
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_columns)
+
+    Raises
+    ------
+    AttributeError
+        If the estimator has no such method.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> model = DummyClassifier(strategy="prior").fit([[0], [0]], ["no", "yes"])
+    >>> response_of(model, [[1]], sensitive_features=["a"]).tolist()
+    ['no']
+    """
+    return np.asarray(getattr(inform(estimator, sensitive_features), response_method)(X))
+
+
 class RoutedScorer(ABC):
     """A scorer that requests sensitive features, and hands them to the estimator it scores."""
 

@@ -142,9 +142,9 @@ class _SystemRanking(RoutedScorer):
             if hasattr(estimator, "system_score"):
                 ranks = np.asarray(estimator.system_score(X))
             else:
-                ranks = _task_scores(estimator, X, labels.shape[1]).max(axis=1)
+                ranks = task_scores(estimator, X, labels.shape[1]).max(axis=1)
             return self._rank(labels.max(axis=1), ranks)
-        scores = _task_scores(estimator, X, labels.shape[1])
+        scores = task_scores(estimator, X, labels.shape[1])
         if labels.shape != scores.shape:
             raise ValueError(
                 f"y has {labels.shape[1]} tasks, but the estimator scores {scores.shape[1]}."
@@ -182,7 +182,7 @@ def _system_decision(estimator: Any, X: Any) -> np.ndarray:
     return _task_labels(estimator.predict(X), estimator).max(axis=1)
 
 
-def _task_scores(estimator: Any, X: Any, n_tasks: int) -> np.ndarray:
+def task_scores(estimator: Any, X: Any, n_tasks: int) -> np.ndarray:
     """Probabilities of a one, or else decision values, one column a task."""
     method = "predict_proba" if hasattr(estimator, "predict_proba") else "decision_function"
     scores = getattr(estimator, method)(X)

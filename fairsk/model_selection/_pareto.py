@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fairsk.utils import import_optional
+from fairsk.utils import html_table, import_optional
 
 
 def split_scores(cv_results: Mapping[str, Any], name: str) -> np.ndarray:
@@ -291,9 +290,4 @@ class ParetoFront:
             (str(i), f"{self.violation[i]:.4f}", f"{self.objective[i]:.4f}", str(self.params[i]))
             for i in self.indices
         ]
-        body = "".join(_html_row("td", row) for row in rows)
-        return f"<table><caption>{self._summary()}</caption>{_html_row('th', head)}{body}</table>"
-
-
-def _html_row(tag: str, cells: tuple[str, ...]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+        return html_table(self._summary(), head, rows)

@@ -33,12 +33,15 @@ class TrainingRows:
         Class codes, or standardised targets.
     weight : ndarray of shape (n_samples,) or None
     features : SensitiveFeatures or None
+    trained : ndarray of int or None
+        Rows that the task loss is trained on; None for all. The others are the fairness term's.
     """
 
     X: Any
     y: np.ndarray
     weight: np.ndarray | None
     features: SensitiveFeatures | None
+    trained: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> TrainingRows:
         return TrainingRows(
@@ -173,7 +176,7 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             self.module, n_inputs, self.hidden_layer_sizes, self._output_widths()[0]
         )
         with _training.private_rng(0):
-            _networks.check_output_width(
+            self._n_outputs = _networks.check_output_width(
                 build(0), n_inputs, self._output_widths(), self._output_meaning()
             )
         return build
@@ -196,7 +199,7 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             term = self._make_term(torch, train, validation, int(seeds[0]))
         result = _training.train(
             build,
-            self._sample(torch, train),
+            self._training_sample(torch, train),
             self._loss(torch),
             settings,
             seed=int(seeds[1]),
@@ -241,16 +244,33 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
     def _loss(self, torch: Any) -> Any:
         """From outputs and targets to the loss of each row."""
 
+    def _task_losses(self, torch: Any) -> Any:
+        """From outputs and targets to the loss of each row and task, of shape (n, n_tasks)."""
+        loss = self._loss(torch)
+        return lambda outputs, y: loss(outputs, y)[:, None]
+
+    def _training_sample(self, torch: Any, rows: TrainingRows) -> Any:
+        """The rows to train on, as tensors; here targets may be drawn afresh in every epoch."""
+        return self._sample(torch, rows)
+
     def _sample(self, torch: Any, rows: TrainingRows) -> Any:
         from fairsk.neural import _training
 
-        weight = None
+        weight, trained = None, slice(None) if rows.trained is None else rows.trained
         if rows.weight is not None:
-            scaled = rows.weight / rows.weight.mean()
+            scaled = rows.weight / rows.weight[trained].mean()
             weight = _training.as_tensor(scaled, torch.float32).to(self.device_)
+        X = _training.Rows(rows.X, self.device_)
+        chosen = None if rows.trained is None else torch.as_tensor(rows.trained).to(self.device_)
+        return _training.Sample(X, self._targets(torch, rows), weight, chosen)
+
+    def _targets(self, torch: Any, rows: TrainingRows) -> Any:
+        """What the loss compares the outputs with, a tensor with a row a training row."""
+        from fairsk.neural import _training
+
         is_code = rows.y.dtype.kind in "iu"
         y = _training.as_tensor(rows.y, torch.int64 if is_code else torch.float32)
-        return _training.Sample(_training.Rows(rows.X, self.device_), y.to(self.device_), weight)
+        return y.to(self.device_)
 
     def _settings(self) -> Any:
         from fairsk.neural import _training
@@ -307,8 +327,8 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
 
     # -------------------------------------------------------------- predict
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Outputs of the module, in the precision of X; shape (n_samples, n_outputs)."""
+    def _outputs(self, X: Any, module: Any = None) -> np.ndarray:
+        """Outputs of the module or a part of it, in the precision of X; (n_samples, n_outputs)."""
         self._check_fitted(X)
         inner_X = self._split_at_predict(X, None)[0]
         inner_X = check_array(
@@ -318,15 +338,15 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             estimator=self,
             input_name="X",
         )
-        return self._module_outputs(inner_X)
+        return self._module_outputs(inner_X, module)
 
-    def _module_outputs(self, inner_X: Any) -> np.ndarray:
+    def _module_outputs(self, inner_X: Any, module: Any = None) -> np.ndarray:
         """Outputs for rows that are validated, without columns that the network does not see."""
         torch = import_torch(type(self).__name__)
         from fairsk.neural import _training
 
         # Single precision depends on how many rows are predicted together; double does not show.
-        module, dtype = self.module_, torch.float32
+        module, dtype = self.module_ if module is None else module, torch.float32
         if inner_X.dtype == np.float64:
             module, dtype = copy.deepcopy(module).double(), torch.float64
         rows = _training.Rows(inner_X, self.device_, dtype)

@@ -23,7 +23,7 @@ from fairsk.neural._min_diff_pools import (
     usable_pools,
     warn_of_few_rows,
 )
-from fairsk.neural._multilabel import FairMultiLabelClassifier
+from fairsk.neural._thresholded import FairMultiLabelClassifier
 from fairsk.neural._thresholds import fixed_log_odds
 from fairsk.utils import OPTIMIZERS, MembershipEncoder, check_device, import_torch
 

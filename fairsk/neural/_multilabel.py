@@ -1,4 +1,4 @@
-"""Networks with one logit for each of several binary tasks, and the system they make up."""
+"""Networks for one label or several binary tasks, and the system that tasks make up."""
 
 from __future__ import annotations
 
@@ -9,38 +9,22 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import type_of_target
 
-from fairsk.base import check_rows
-from fairsk.neural._base import TrainingRows
 from fairsk.neural._tasks import FairNetworkClassifier
-from fairsk.neural._thresholds import (
-    calibrated_log_odds,
-    check_thresholds,
-    fixed_log_odds,
-)
 
 
-class FairMultiLabelClassifier(FairNetworkClassifier):
-    """A network for binary tasks, of which the system flags a row when any task does.
+class FairTasksClassifier(FairNetworkClassifier):
+    """A network for one label of two or more classes, or for several binary tasks.
 
-    y is one binary label (any two values), or an indicator matrix of several tasks. The loss is the
-    sum of the tasks' cross-entropies. The subclass has the constructor parameters ``thresholds``,
-    ``threshold_level`` and ``target_rate`` beside the others.
+    y is a label a row, or an indicator matrix of tasks. Several tasks have a logit each; the loss
+    is the sum of their cross-entropies, and as a system they flag a row when any task does.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,), or a list of one for each task
+    classes_ : ndarray of shape (n_classes,), or a list of one of shape (2,) for each task
     task_names_ : tuple of str
     n_tasks_ : int
-        Number of logits.
-    thresholds_ : ndarray of shape (n_tasks_,)
-        Probabilities over which a task flags a row.
     """
-
-    thresholds: Any
-    threshold_level: Any
-    target_rate: Any
 
     # --------------------------------------------------------------- targets
 
@@ -59,14 +43,7 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
         shape = np.asarray(y).shape
         if len(shape) != 2 or shape[1] < 2:
             self.task_names_: tuple[str, ...] = ("y",)
-            y = super()._check_target(y)
-            kind = type_of_target(y, input_name="y", raise_unknown=True)
-            if kind != "binary":
-                raise ValueError(
-                    f"Only binary classification is supported. The type of the target is {kind}. "
-                    f"For several tasks give y as a matrix of zeros and ones, one column a task."
-                )
-            return y
+            return super()._check_target(y)
         names = getattr(y, "columns", None)
         labels = np.asarray(y)
         if names is None:
@@ -82,7 +59,7 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
 
     def _encode_target(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         if y.ndim == 1:
-            return super()._encode_target(y, weight).astype(np.float32)[:, None]
+            return super()._encode_target(y, weight)
         return self._encode_tasks(y, warn=True)
 
     def _encode_tasks(self, y: np.ndarray, warn: bool) -> np.ndarray:
@@ -116,88 +93,34 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
         return len(self.task_names_)
 
     def _is_multilabel(self) -> bool:
-        return isinstance(self.classes_, list)
+        # Not fitted, it is none: the plain methods then say so.
+        return isinstance(getattr(self, "classes_", None), list)
 
     def _output_widths(self) -> tuple[int, ...]:
-        return (self.n_tasks_,)
+        return (self.n_tasks_,) if self._is_multilabel() else super()._output_widths()
 
     def _output_meaning(self) -> str:
+        if not self._is_multilabel():
+            return super()._output_meaning()
         return f"the log-odds of each of the tasks {list(self.task_names_)}"
 
     def _loss(self, torch: Any) -> Any:
+        if not self._is_multilabel():
+            return super()._loss(torch)
+        task_losses = self._task_losses(torch)
+        return lambda outputs, y: task_losses(outputs, y).sum(1)
+
+    def _task_losses(self, torch: Any) -> Any:
+        if not self._is_multilabel():
+            return super()._task_losses(torch)
         functional = torch.nn.functional
 
-        def summed_cross_entropy(outputs: Any, y: Any) -> Any:
-            losses = functional.binary_cross_entropy_with_logits(outputs, y, reduction="none")
-            return losses.sum(1)
-
-        return summed_cross_entropy
-
-    # ------------------------------------------------------------ thresholds
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_thresholds(self.thresholds, self.threshold_level, self.target_rate)
-
-    def _holds_out(self) -> bool:
-        return super()._holds_out() or isinstance(self.thresholds, str)
-
-    def _train(self, torch: Any, rows: TrainingRows) -> None:
-        self._set_thresholds(fixed_log_odds(self.thresholds, self.n_tasks_))
-        super()._train(torch, rows)
-
-    def _after_training(self, validation: TrainingRows) -> None:
-        if isinstance(self.thresholds, str):
-            self._calibrate(self._module_outputs(validation.X), validation.y)
-
-    def _calibrate(self, scores: np.ndarray, Y: np.ndarray) -> None:
-        self._set_thresholds(
-            calibrated_log_odds(
-                scores,
-                Y,
-                rule=self.thresholds,
-                level=self.threshold_level,
-                rate=self.target_rate,
-                names=self.task_names_,
+        def cross_entropies(outputs: Any, y: Any) -> Any:
+            return functional.binary_cross_entropy_with_logits(
+                outputs, y.to(outputs.dtype), reduction="none"
             )
-        )
 
-    def _set_thresholds(self, log_odds: np.ndarray) -> None:
-        # Kept as log-odds too: a probability near one has lost their digits.
-        self._threshold_log_odds, self.thresholds_ = log_odds, expit(log_odds)
-
-    def calibrate_thresholds(self, X: Any, y: Any) -> Any:
-        """Set `thresholds_` by the rule ``thresholds`` on validation data of your own.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If ``thresholds`` is not a rule, or no row is left to compute a rate from.
-
-        Warns
-        -----
-        ThresholdWarning
-            If the rate cannot be reached.
-        """
-        check_thresholds(self.thresholds, self.threshold_level, self.target_rate)
-        if not isinstance(self.thresholds, str):
-            raise ValueError(
-                f"thresholds={self.thresholds!r} are fixed; set thresholds='fpr', 'tpr' or "
-                f"'base_rate' to calibrate them."
-            )
-        y = y.toarray() if sparse.issparse(y) else y
-        check_rows(X, y, None)
-        self._calibrate(self._outputs(X), self._known_tasks(y))
-        return self
+        return cross_entropies
 
     def _known_tasks(self, y: Any) -> np.ndarray:
         """Labels of further rows as 0 or 1, one column a task of fit."""
@@ -220,7 +143,7 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
     # --------------------------------------------------------------- predict
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Log-odds of each task less those of its threshold: a task flags where it is positive.
+        """Log-odds of the second class or of each task, or a logit a class for more classes.
 
         Parameters
         ----------
@@ -228,14 +151,12 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_tasks)
+        ndarray of shape (n_samples,), (n_samples, n_classes) or (n_samples, n_tasks)
         """
-        outputs = self._outputs(X)
-        margins = outputs - self._threshold_log_odds.astype(outputs.dtype)
-        return margins if self._is_multilabel() else margins[:, 0]
+        return self._outputs(X) if self._is_multilabel() else super().decision_function(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities: of both classes for one label, of a one for each of several tasks.
+        """Probability of each class, or of a one for each of several tasks.
 
         Parameters
         ----------
@@ -243,16 +164,13 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
 
         Returns
         -------
-        ndarray of shape (n_samples, 2) or (n_samples, n_tasks)
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_tasks)
             float32 for X in float32, else float64.
         """
-        outputs = self._outputs(X)
-        if self._is_multilabel():
-            return expit(outputs)
-        return np.column_stack([expit(-outputs[:, 0]), expit(outputs[:, 0])])
+        return expit(self._outputs(X)) if self._is_multilabel() else super().predict_proba(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict labels; the groups are not needed.
+        """Predict labels; the sensitive features are not needed.
 
         Parameters
         ----------
@@ -263,8 +181,9 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
         ndarray of shape (n_samples,) or (n_samples, n_tasks)
             Labels of `classes_`; 0 or 1 for several tasks.
         """
-        flags = (self.decision_function(X) > 0).astype(int)
-        return flags if self._is_multilabel() else self.classes_[flags]
+        if not self._is_multilabel():
+            return super().predict(X)
+        return (self.decision_function(X) > 0).astype(int)
 
     def system_score(self, X: Any) -> np.ndarray:
         """The largest of the tasks' margins, which ranks rows for the system.
@@ -280,6 +199,8 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
         ndarray of shape (n_samples,)
         """
         margins = self.decision_function(X)
+        if margins.ndim == 2 and not self._is_multilabel():
+            raise AttributeError("Several classes are no tasks: there is no system of them.")
         return margins.max(axis=1) if margins.ndim == 2 else margins
 
     def predict_system(self, X: Any) -> np.ndarray:
@@ -319,6 +240,5 @@ class FairMultiLabelClassifier(FairNetworkClassifier):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
         return tags

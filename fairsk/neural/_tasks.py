@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from fairsk.neural._base import BaseFairNetwork
+from fairsk.base import check_label_flips, make_label_flips
+from fairsk.neural._base import BaseFairNetwork, TrainingRows
 
 
 class FairNetworkRegressor(RegressorMixin, BaseFairNetwork):
@@ -82,7 +84,39 @@ class FairNetworkRegressor(RegressorMixin, BaseFairNetwork):
 
 
 class FairNetworkClassifier(ClassifierMixin, BaseFairNetwork):
-    """A network with one logit for two classes, or one logit a class, trained on cross-entropy."""
+    """A network with one logit for two classes, or one logit a class, trained on cross-entropy.
+
+    A subclass with the constructor parameters ``label_flip`` and ``label_flip_to`` trains on labels
+    of which a share of each group's is flipped, drawn afresh in every epoch.
+    """
+
+    label_flip: Any = None
+    label_flip_to: str = "any"
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.label_flip is not None:
+            check_label_flips(self.label_flip, None, self.label_flip_to, name="label_flip")
+
+    def _training_sample(self, torch: Any, rows: TrainingRows) -> Any:
+        sample = super()._training_sample(torch, rows)
+        if self.label_flip is None or rows.features is None:
+            return sample
+        # Binary tasks side by side, or the codes of one.
+        columns = rows.y.reshape(len(rows.y), -1).astype(np.intp).T
+        n_classes = 2 if rows.y.ndim > 1 else len(self.classes_)
+        settings = {"p": self.label_flip, "to": self.label_flip_to, "name": "label_flip"}
+        flips = [make_label_flips(y, n_classes, rows.features, **settings) for y in columns]
+        if not any(each.shares.any() for each in flips):
+            return sample
+
+        def redraw(seed: int, epoch: int) -> Any:
+            rng = np.random.RandomState([seed, epoch])
+            drawn = np.stack([each.draw(rng)[0] for each in flips], axis=1)
+            y = drawn.reshape(rows.y.shape).astype(rows.y.dtype)
+            return self._targets(torch, replace(rows, y=y))
+
+        return replace(sample, redraw=redraw)
 
     def _check_target(self, y: Any) -> np.ndarray:
         y = column_or_1d(_require(y, self), warn=True)

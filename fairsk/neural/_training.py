@@ -79,11 +79,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows with their targets; ``weight`` has mean one, and is None where all rows count alike."""
+    """Rows with their targets; ``weight`` has mean one, and is None where all rows count alike.
+
+    ``trained`` are the numbers of the rows that the task loss is trained on, by default all; the
+    others are there for a term to draw.
+    ``redraw`` gives other targets to train on in each epoch, from the seed of the start and the
+    number of the epoch; ``y`` is then what the first loss, before training, is measured on.
+    """
 
     X: Rows
     y: torch.Tensor
     weight: torch.Tensor | None = None
+    trained: torch.Tensor | None = None
+    redraw: Callable[[int, int], torch.Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -233,6 +241,7 @@ class _Run:
     def go(self, seed: int, attempt: int) -> None:
         settings = self.settings
         factor = RESTART_FACTOR**attempt
+        self.seed = seed
         # A generator of its own: the order is the same with and without a term.
         generator = torch.Generator().manual_seed(seed)
         lowest = float(_mean(self.loss, outputs_of(self.module, self.sample.X), self.sample))
@@ -246,9 +255,11 @@ class _Run:
             width = outputs_of(self.module, self.sample.X.take(torch.arange(1))).shape[1]
             self.term.start(width, attempt, factor)
         stopping = EarlyStopping([self.module], settings.patience)
+        trained = self.sample.trained
+        n_trained = len(self.sample) if trained is None else len(trained)
         for _ in progress_bar(settings.max_epochs, settings.verbose, settings.description):
-            order = torch.randperm(len(self.sample), generator=generator)
-            record = self._epoch(order.to(settings.device), optimizer)
+            order = torch.randperm(n_trained, generator=generator).to(settings.device)
+            record = self._epoch(order if trained is None else trained[order], optimizer)
             self._check(record["loss"], lowest)
             if not optimizer.is_finite() or (self.term and not self.term.is_finite()):
                 raise Diverged("a weight is not finite.")
@@ -264,7 +275,7 @@ class _Run:
 
     def _epoch(self, order: torch.Tensor, optimizer: Any) -> dict[str, float]:
         term, n_rows = self.term, len(order)
-        y, weights = self.sample.y[order], self.sample.weight
+        y, weights = self._targets()[order], self.sample.weight
         weights = None if weights is None else weights[order]
         parts = batches(n_rows, self.settings.batch_size)
         extra = self._start_term(order, parts)
@@ -291,6 +302,11 @@ class _Run:
         if term is not None:
             record |= {"penalty": float(penalties) / n_rows, **term.report()}
         return record
+
+    def _targets(self) -> torch.Tensor:
+        """The targets of this epoch."""
+        redraw = self.sample.redraw
+        return self.sample.y if redraw is None else redraw(self.seed, len(self.history))
 
     def _start_term(
         self, order: torch.Tensor, parts: list[slice]

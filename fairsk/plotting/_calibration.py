@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.metrics import check_labelled_decisions, group_rates
-from fairsk.plotting._display import Display, columns_of, response_of
+from fairsk.metrics import check_labelled_decisions, group_rates, response_of
+from fairsk.plotting._display import Display, columns_of
 from fairsk.plotting._style import REFERENCE, axes_or_new, legend_below, style_of
 
 STRATEGIES = ("quantile", "uniform")

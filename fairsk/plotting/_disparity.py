@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.metrics import DisparityReport, disparity_intervals
+from fairsk.metrics import DisparityReport, disparity_intervals, response_of
 from fairsk.notions import FairnessNotion, GroupRate, get_notion
-from fairsk.plotting._display import Display, as_models, columns_of, response_of
+from fairsk.plotting._display import Display, as_models, columns_of
 from fairsk.plotting._forest import draw_forest, forest_height
 from fairsk.plotting._style import REFERENCE, axes_or_new, legend_below, spelled
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from fairsk.metrics import inform, serving_estimator
+from fairsk.metrics import serving_estimator
 from fairsk.utils import import_optional
 
 
@@ -47,13 +47,6 @@ class Display(ABC):
 
     def _keep(self, ax: Any) -> None:
         self.ax_, self.figure_ = ax, ax.figure
-
-
-def response_of(
-    estimator: Any, X: Any, *, sensitive_features: Any, response_method: str = "predict"
-) -> np.ndarray:
-    """Response of a fitted estimator, which gets the sensitive features where it asks for them."""
-    return np.asarray(getattr(inform(estimator, sensitive_features), response_method)(X))
 
 
 def last_step(estimator: Any) -> Any:

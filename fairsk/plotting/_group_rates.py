@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.metrics import GroupRatesReport, group_rates
-from fairsk.plotting._display import Display, columns_of, response_of
+from fairsk.metrics import GroupRatesReport, group_rates, response_of
+from fairsk.plotting._display import Display, columns_of
 from fairsk.plotting._forest import draw_forest, forest_height
 from fairsk.plotting._style import axes_or_new, legend_below, spelled
 

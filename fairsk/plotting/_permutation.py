@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fairsk.independence import EqualizedOddsTest, EqualizedOddsTests, equalized_odds_test
-from fairsk.metrics import serving_estimator
-from fairsk.plotting._display import Display, as_models, columns_of, response_of
+from fairsk.metrics import response_of, serving_estimator
+from fairsk.plotting._display import Display, as_models, columns_of
 from fairsk.plotting._ridges import draw_ridge, label_rows, ridge_handles
 from fairsk.plotting._style import axes_or_new, legend_below, spelled, style_of, wrapped
 

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score
 
-from fairsk.metrics import disparity_intervals
+from fairsk.metrics import disparity_intervals, response_of
 from fairsk.model_selection import ParetoFront
 from fairsk.notions import get_notion
 from fairsk.plotting._curves import TradeOffCurve, as_curve
-from fairsk.plotting._display import Display, as_models, columns_of, response_of
+from fairsk.plotting._display import Display, as_models, columns_of
 from fairsk.plotting._style import REFERENCE, axes_or_new, legend_below, spelled, style_of
 from fairsk.thresholding import TradeOffPath
 

@@ -25,6 +25,10 @@ _FIRST_SAMPLE = 20_000
 _FIRST_BAND = 40_000, 400
 _NEAR_BAND = 2_000, 100
 _ALL_AT_ONCE = 1_500
+# How many times the distance expected a band made for it reaches: one that is left too
+# early costs a pass over all rows, more rows little.
+_WIDE = 2.0
+_LEAST_TEMPERATURE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,10 @@ class Driver:
         size = self._band_size(sweep, r, near)
         for n_rounds in range(1, _MAX_ROUNDS + 1):
             band = self.rows.band(sweep, size)
+            if near is not None:
+                # Smoothing wider than the band would lead out of it; ties have no width.
+                half = float(np.median(np.abs(band.start))) / self.spread
+                temperature = min(temperature, max(half, _LEAST_TEMPERATURE))
             found = self.anneal(band, problem.scaled, multipliers, temperature, 4 * r + 100)
             if not found.converged and size < n:
                 # The multipliers left the band: go on around the place they reached.
@@ -196,7 +204,7 @@ class Driver:
         most += steep * n_constraints
         if near is None:
             return most
-        open_rows = self.rows.count_within(sweep.margins, near)
+        open_rows = self.rows.count_within(sweep.margins, _WIDE * near)
         return min(max(open_rows, least + slope * n_constraints), most)
 
     def _test(self, band: Band, prices: np.ndarray, exact: bool) -> Sweep:

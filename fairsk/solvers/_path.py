@@ -37,8 +37,8 @@ _MAX_REDUCTIONS = 4
 _MOST = 0.5
 # Levels that share the rows left for a few, and how many times farther than the last level
 # from its guess these may end up.
-_CHUNK = 4
-_CHUNK_WIDENING = 8.0
+_CHUNK = 6
+_CHUNK_WIDENING = 12.0
 # How much of its error a guess is expected to make again once it is put right.
 _CORRECTED = 0.3
 # Rows on which it is measured what a guess missed.
@@ -73,7 +73,7 @@ class Path:
         self.n_reductions = 0
         # Levels and where they ended, and how far each kind of guess was off the last time.
         self.solved: list[tuple[int, np.ndarray]] = []
-        self.doubts = [np.inf, np.inf]
+        self.doubts = [np.inf] * 4
         basis = driver.rows.basis[:: max(1, len(driver.rows) // _PROBE)]
         reach = abs(basis) @ driver.rows.price_unit
         self.probe = basis, np.maximum(reach, 1e-3 * reach.max() or 1.0)
@@ -132,20 +132,27 @@ class Path:
         return outcome
 
     def _guesses(self, level: int) -> list[np.ndarray]:
-        """Return multipliers to start from: the sample's, put right, and the last two's.
+        """Return multipliers to start from: the sample's, put right, and those before, continued.
 
         The error a sample makes is much the same at the next level, so that the change
-        of its multipliers is known far better than the multipliers themselves. Where
-        the levels are evenly spaced, a straight line is better still.
+        of its multipliers is known far better than the multipliers themselves; where that
+        error changes evenly, or the levels are evenly spaced, a straight line or a parabola
+        is better still.
         """
         limits, guide = self.problems[level], self.guide[level]
         assert guide is not None
-        last = [(k, one) for k, one in self.solved[-2:] if len(one) == len(limits.lower)]
-        if not last or self.guide[last[-1][0]] is None:
+        last = []
+        for k, one in reversed(self.solved[-3:]):
+            if self.guide[k] is None or len(one) != len(limits.lower):
+                break
+            last.append((one, one - self.guide[k]))
+        if not last:
             return [guide]
-        guesses = [guide + last[-1][1] - self.guide[last[-1][0]]]
-        if len(last) == 2:
-            guesses.append(2 * last[1][1] - last[0][1])
+        guesses = [guide + last[0][1]]
+        if len(last) > 1:
+            guesses += [2 * last[0][0] - last[1][0], guide + 2 * last[0][1] - last[1][1]]
+        if len(last) > 2:
+            guesses.append(3 * (last[0][0] - last[1][0]) + last[2][0])
         # A bound that is open on one side allows no multiplier of that sign.
         return [limits.admissible(guess) for guess in guesses]
 
@@ -167,7 +174,7 @@ class Path:
         out are on, one pass over those that a larger stage holds tells the gap.
         """
         prices = limits.prices(outcome.multipliers)
-        if self.stages[-1].reduction.covers(prices):
+        if all(stage.reduction.covers(prices) for stage in self.stages):
             return outcome, True
         if not self.exact:
             return outcome, False

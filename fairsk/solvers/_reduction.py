@@ -10,6 +10,9 @@ from fairsk.solvers._rows import Rows
 
 __all__ = ["Reduction", "reduce_rows"]
 
+# Share of the room by which it may be widened to get by with fewer prices.
+_BESIDE = 0.2
+
 
 @dataclass(frozen=True)
 class Reduction:
@@ -65,12 +68,13 @@ def reduce_rows(rows: Rows, centers: np.ndarray, room: np.ndarray, most: float) 
     """
     middle = 0.5 * (centers.max(axis=0) + centers.min(axis=0))
     half = 0.5 * np.ptp(centers, axis=0) + room
+    corners, around = _corners(centers, room)
     accepted, index = np.empty(len(rows), dtype=bool), []
     moments, value, n_open = np.zeros(rows.n_basis) + rows.base_moments, rows.base_value, 0
     for part, basis in rows.blocks():
         scores = rows.scores[part]
         if isinstance(basis, np.ndarray):
-            low, high = _hull(scores, basis, centers, room)
+            low, high = _hull(scores, basis, corners, around)
         else:
             # A row with one entry meets the ends of an interval of prices exactly.
             at_middle, reach = scores - basis @ middle, abs(basis) @ half
@@ -94,8 +98,26 @@ def reduce_rows(rows: Rows, centers: np.ndarray, room: np.ndarray, most: float) 
     return Reduction(left, index, accepted, centers, room * (1 - 1e-9))
 
 
-def _hull(scores, basis, centers, room) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and highest margin around any of the centers."""
-    payments = centers @ basis.T
+def _corners(centers: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return few prices, and the room around the lines between them that holds all centers.
+
+    Margins are linear in the prices: between two corners they are between those at either.
+    """
+    n_centers, count = len(centers), 3
+    while count < n_centers:
+        at = np.unique(np.linspace(0, n_centers - 1, count).round().astype(int))
+        lines = np.array(
+            [np.interp(np.arange(n_centers), at, column) for column in centers[at].T]
+        ).T
+        beside = np.abs(centers - lines).max(axis=0)
+        if (beside <= _BESIDE * room).all():
+            return centers[at], room + beside
+        count = 2 * count - 1
+    return centers, room
+
+
+def _hull(scores, basis, corners, room) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest margin around any of the corners."""
+    payments = corners @ basis.T
     reach = np.abs(basis) @ room
     return scores - payments.max(axis=0) - reach, scores - payments.min(axis=0) + reach

@@ -65,17 +65,20 @@ class _Program:
         tight = dict.fromkeys(
             ["primal_feasibility_tolerance", "dual_feasibility_tolerance"], _TIGHT
         )
-        result = optimize.linprog(
-            cost,
-            A_eq=self.matrix,
-            b_eq=np.zeros(n_rows),
-            bounds=bounds,
-            method="highs-ds",
-            options=tight,
-        )
-        if result.status != 0:
-            return None
-        return result.x[:n_atoms], -result.eqlin.marginals
+        # Degenerate programs of tied atoms can stall the simplex method; the interior point
+        # method, which ends in a vertex too, is the slower one.
+        for method in ("highs-ds", "highs-ipm"):
+            result = optimize.linprog(
+                cost,
+                A_eq=self.matrix,
+                b_eq=np.zeros(n_rows),
+                bounds=bounds,
+                method=method,
+                options=tight,
+            )
+            if result.status == 0:
+                return result.x[:n_atoms], -result.eqlin.marginals
+        return None
 
 
 def _vertex(

@@ -4,8 +4,8 @@ import pytest
 from sklearn import config_context
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fairsk import FairICPClassifier, FairICPRegressor, MinDiffIOClassifier
-from tests.estimators import ALL, NETWORKS, REGRESSORS, REWEIGHTERS
+from fairsk.neural._base import BaseFairNetwork
+from tests.estimators import ALL, NETWORKS, REGRESSORS, REWEIGHTERS, SAMPLERS, WRAPPERS
 
 # Without sensitive features, which the checks do not give, an estimator warns and is plain.
 pytestmark = [
@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-FAMILIES = (ALL, REWEIGHTERS, NETWORKS, REGRESSORS)
+FAMILIES = (ALL, REWEIGHTERS, WRAPPERS, SAMPLERS, NETWORKS, REGRESSORS)
 ESTIMATORS = [make() for family in FAMILIES for make in family.values()]
 MINIBATCH = (
     "trained by minibatches in a random order: repeated rows fall into other batches than one row "
@@ -25,7 +25,7 @@ MINIBATCH = (
 
 
 def expected_failures(estimator):
-    if not isinstance(estimator, FairICPClassifier | FairICPRegressor | MinDiffIOClassifier):
+    if not isinstance(estimator, BaseFairNetwork):
         return {}
     return {
         "check_sample_weight_equivalence_on_dense_data": MINIBATCH,

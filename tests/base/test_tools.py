@@ -33,7 +33,7 @@ from fairsk.datasets import make_biased_classification
 from fairsk.metrics import make_aware_scorer, make_fairness_scorer
 from fairsk.model_selection import best_within_tolerance
 from tests.estimators import ALL as RULES
-from tests.estimators import AWARE, GRIDS, NETWORKS, REWEIGHTERS
+from tests.estimators import AWARE, GRIDS, NETWORKS, REWEIGHTERS, WRAPPERS
 from tests.estimators import BLIND as BLIND_RULES
 
 pandas = pytest.importorskip("pandas", reason="the column channel is shown on pandas frames")
@@ -43,9 +43,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]
 ROUTING = pytest.mark.parametrize("routing", [True, False], ids=["routing", "no-routing"])
-META = RULES | REWEIGHTERS
+META = RULES | REWEIGHTERS | WRAPPERS
 ALL = META | NETWORKS
-BLIND = BLIND_RULES | REWEIGHTERS | NETWORKS
+BLIND = BLIND_RULES | REWEIGHTERS | WRAPPERS | NETWORKS
 EVERY = pytest.mark.parametrize("name", ALL)
 # Those that wrap an estimator of the user's.
 EVERY_META = pytest.mark.parametrize("name", META)

@@ -19,8 +19,9 @@ from fairsk.independence import (
     equalized_odds_test,
     hgr_correlation,
 )
-from fairsk.independence._test_results import adjust_holm, adjust_max, permutation_pvalues
+from fairsk.independence._test_results import adjust_max, permutation_pvalues
 from fairsk.metrics import deo
+from fairsk.utils import adjust_holm
 
 ORACLE = FrozenEstimator(KnownGaussianDensity(lambda a: a.sum(axis=1), 1.0))
 

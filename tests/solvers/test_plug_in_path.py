@@ -83,3 +83,19 @@ def test_infeasible_level_is_named():
     scores, basis, contrasts, _, _ = blind_problem(3, 2003, 4, 0.0)
     with pytest.raises(InfeasibleConstraintsError, match=r"bounds\[1\]: No decision rule"):
         solve_plug_in_path(scores, basis, contrasts, [(-0.1, 0.1), (5.0, 6.0)])
+
+
+def test_a_program_of_ties_that_stalls_the_simplex_method_is_solved():
+    """Scores and probabilities in tenths, of the seed whose program HiGHS's simplex gives up."""
+    rng = np.random.default_rng(170)
+    n, n_groups = 20_000, 8
+    group = rng.integers(n_groups, size=n)
+    scores = np.round(rng.normal(size=n) + rng.normal(size=n_groups)[group], 1)
+    logits = rng.normal(size=(n, n_groups))
+    logits[np.arange(n), group] += 2
+    chances = np.exp(logits)
+    chances = np.round(chances / chances.sum(axis=1, keepdims=True), 1) + 0.01
+    contrasts = np.eye(n_groups) - 1 / n_groups
+    levels = [(-t, t) for t in np.linspace(0.001, 0.1, 7)]
+    path = solve_plug_in_path(scores, chances / chances.mean(axis=0), contrasts, levels)
+    assert all(solution.exact for solution in path)

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 # Public name -> the room that defines it.
 _ROOMS = {
-    "audit": ("fairness_report", "generalization_report"),
+    "audit": ("fairness_report", "generalization_report", "gerrymandering_audit"),
     "curvature": ("TrainingObjective", "influence_of_rows", "trained_model"),
     "datasets": (),
     "independence": (

@@ -178,6 +178,7 @@ def fairness_report(
     response_method: str = "predict",
     threshold: float | None = None,
     pos_label: Any = None,
+    prediction_features: Any = None,
     sample_weight: Any = None,
     confidence: float = 0.95,
     simultaneous: bool = True,
@@ -226,6 +227,9 @@ def fairness_report(
     pos_label : label, optional
         The positive label; the larger of two by default. With more classes, that class is audited
         against the rest.
+    prediction_features : array-like of shape (n_samples,) or (n_samples, n_features), optional
+        What models that use sensitive features to predict are given, where it is not
+        ``sensitive_features``: a model that knows sex only may be audited by race too.
     sample_weight : array-like of shape (n_samples,), optional
     confidence : float in (0, 1), default=0.95
     simultaneous : bool, default=True
@@ -289,6 +293,9 @@ def fairness_report(
     groups, left_out = families_of(
         features, max_intersection=check_max_intersection(max_intersection)
     )
+    if prediction_features is None:
+        prediction_features = sensitive_features
+    check_same_rows(y=labels, prediction_features=prediction_features)
     chosen = _chosen_notions(notions, several_tasks=labels.ndim == 2 and labels.shape[1] > 1)
     weight = check_weight(sample_weight)
     audited = {
@@ -297,7 +304,7 @@ def fairness_report(
                 model,
                 X,
                 labels,
-                sensitive_features,
+                prediction_features,
                 response_method=response_method,
                 threshold=threshold,
                 pos_label=pos_label,

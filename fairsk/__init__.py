@@ -72,6 +72,7 @@ _ROOMS = {
     ),
     "solvers": ("solve_plug_in", "solve_plug_in_path"),
     "thresholding": ("BayesOptimalFairPostProcessor",),
+    "utils": ("skops_trusted_types",),
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -148,12 +148,13 @@ class GerrymanderingReport(Report):
         if settings["paired"]:
             alone = f"hold together with {settings['confidence']:.3g} confidence"
             notes.append(f"Gap: largest minus smallest rate of a group; the changes {alone}.")
-        hidden = [
-            max(0, sum(row["test"] != "" for row in self.tables["subgroups"]) - MAX_SHOWN),
-            max(0, len(self.tables["columns"]) - MAX_SHOWN),
-        ]
-        if any(hidden):
-            notes.append(f"{hidden[1]} more columns and {hidden[0]} more subgroups in to_frame().")
+        hidden = {
+            "columns": len(self.tables["columns"]) - MAX_SHOWN,
+            "subgroups": sum(row["test"] != "" for row in self.tables["subgroups"]) - MAX_SHOWN,
+        }
+        more = [f"{n} more {table}" for table, n in hidden.items() if n > 0]
+        if more:
+            notes.append(f"{' and '.join(more)} in to_frame().")
         if settings["n_small"]:
             notes.append(
                 f"{settings['n_small']} groups of fewer than {settings['min_group_size']} rows are "

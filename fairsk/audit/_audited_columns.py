@@ -104,15 +104,38 @@ def _as_numbers(column: np.ndarray, missing: np.ndarray, name: str) -> np.ndarra
 
 
 def _in_bins(values: np.ndarray, n_bins: int) -> np.ndarray:
-    """Names of the quantile bins, such as "25 to 31"."""
-    present = values[~np.isnan(values)]
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, n_bins + 1)))
-    position = np.searchsorted(edges[1:-1], values, side="right")
-    labels = []
-    for b in range(max(1, len(edges) - 1)):
-        inside = present[np.searchsorted(edges[1:-1], present, side="right") == b]
-        labels.append(f"{inside.min():g} to {inside.max():g}" if len(inside) else "")
+    """Names of about equally large bins, such as "25 to 31".
+
+    A value that fills a bin alone, such as the zeros of an amount, is one; numbers below and above
+    it are cut by themselves.
+    """
+    present = np.sort(values[~np.isnan(values)])
+    found, counts = np.unique(present, return_counts=True)
+    heavy = int(counts.argmax())
+    if counts[heavy] * n_bins <= len(present):
+        starts = _bin_starts(present, n_bins)
+    else:
+        starts = np.array([found[heavy]])
+        rest = n_bins - 1
+        for part in (present[present < found[heavy]], present[present > found[heavy]]):
+            share = len(part) / max(1, len(present) - counts[heavy])
+            if len(part):
+                starts = np.union1d(starts, _bin_starts(part, max(1, round(rest * share))))
+    position = np.searchsorted(starts, np.where(np.isnan(values), present[0], values), "right") - 1
+    of_bin = np.searchsorted(starts, present, "right") - 1
+    labels = [_span(present[of_bin == b]) for b in range(len(starts))]
     return np.array(labels, dtype=object)[position]
+
+
+def _bin_starts(present: np.ndarray, n_bins: int) -> np.ndarray:
+    """Smallest value of each quantile bin."""
+    cuts = np.quantile(present, np.arange(n_bins) / n_bins, method="higher")
+    return np.unique(cuts)
+
+
+def _span(values: np.ndarray) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def names_of(fixed: str | Sequence[str] | None, columns: list[AuditedColumn]) -> tuple[str, ...]:

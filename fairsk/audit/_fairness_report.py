@@ -29,6 +29,9 @@ from fairsk.metrics import (
 from fairsk.notions import FairnessNotion, GroupRate, check_measure, get_notion, list_notions
 from fairsk.utils import Groups, check_same_rows, check_sensitive_features
 
+# Groups of a table that people read; the rest is in the frame.
+MAX_SHOWN = 40
+
 
 class FairnessReport(Report):
     """Result of `fairness_report`; printing it shows its tables.
@@ -88,9 +91,8 @@ class FairnessReport(Report):
         models = [row["model"] for row in self.tables["models"]]
         sections = [self._violations(models)]
         sections += [self._rates(model) for model in models]
-        sections[-1] = Section(
-            sections[-1].title, sections[-1].header, sections[-1].rows, self._notes()
-        )
+        last = sections[-1]
+        sections[-1] = replace(last, notes=[*last.notes, *self._notes()])
         return sections
 
     def _violations(self, models: list[str]) -> Section:
@@ -135,7 +137,9 @@ class FairnessReport(Report):
                 ]
             )
         header = ["groups by", "group", "rows", "base rate", *(spoken(name) for name in names)]
-        return Section(f"Rates of {model}", header, rows)
+        hidden = len(rows) - MAX_SHOWN
+        notes = [f"{hidden} more groups in to_frame()."] if hidden > 0 else []
+        return Section(f"Rates of {model}", header, rows[:MAX_SHOWN], notes)
 
     def _notes(self) -> list[str]:
         settings, notes = self.settings, []

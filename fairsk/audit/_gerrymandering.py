@@ -20,7 +20,7 @@ from fairsk.audit._audited_columns import AuditedColumn, audited_columns, names_
 from fairsk.audit._families import check_max_intersection, check_min_group_size
 from fairsk.audit._gaps import GroupValues, gap_change
 from fairsk.audit._models import check_response
-from fairsk.audit._outcomes import Outcome, make_outcome, resolve_rate
+from fairsk.audit._outcomes import Outcome, counts_errors, make_outcome, resolve_rate
 from fairsk.audit._render import Record, Report, Section, spoken, with_interval
 from fairsk.metrics import check_confidence, check_weight
 from fairsk.notions import GroupRate
@@ -76,7 +76,7 @@ class GerrymanderingReport(Report):
         if settings["paired"]:
             what = (
                 f"{settings['n_rose'] + settings['n_fell']:,} of {settings['n_rows']:,} rows "
-                f"flipped: {_sides(settings)[0]} {settings['n_rose']:,}, {_sides(settings)[1]} "
+                f"flipped: {settings['sides'][0]} {settings['n_rose']:,}, {settings['sides'][1]} "
                 f"{settings['n_fell']:,}"
             )
             title = f"Who flips, by column ({what})"
@@ -101,7 +101,8 @@ class GerrymanderingReport(Report):
             cells += [_p(row[name]) for name in ("pvalue", "holm", "benjamini_hochberg")]
             if paired:
                 cells += [_number(row["gap_before"]), _number(row["gap"])]
-                cells += [with_interval(row, "change", signed=True), row["verdict"]]
+                change = with_interval(row, "change", signed=True) if row["verdict"] else ""
+                cells += [change, row["verdict"]]
             else:
                 cells += [row["lowest"], row["highest"], _number(row["gap"])]
             rows.append(cells)
@@ -112,7 +113,7 @@ class GerrymanderingReport(Report):
         rate = spoken(settings["rate"])
         header = ["column", "group", "rows"]
         if settings["paired"]:
-            sides = _sides(settings)
+            sides = settings["sides"]
             header += [f"{rate} before", "after", *(f"share of {side}" for side in sides)]
         else:
             header += [rate, "of others"]
@@ -142,7 +143,7 @@ class GerrymanderingReport(Report):
             "false finding; BH: the share of false findings.",
         ]
         if settings["alternative"] == "greater" and settings["paired"]:
-            notes.append(f"One-sided: groups with a greater share of {_sides(settings)[0]}.")
+            notes.append(f"One-sided: groups with a greater share of {settings['sides'][0]}.")
         elif settings["alternative"] == "greater":
             notes.append("One-sided: groups with a greater rate.")
         if settings["paired"]:
@@ -347,7 +348,7 @@ def gerrymandering_audit(
         "n_rose": int((tested & outcome.after).sum()),
         "n_fell": int((tested & ~outcome.after).sum()),
         "n_small": sum(row["small"] for row in tables["subgroups"]),
-        "counts_errors": found_rate.name == "error_rate",
+        "sides": _sides(found_rate),
     }
     return GerrymanderingReport(settings, tables)
 
@@ -564,9 +565,13 @@ def _adjusted_and_sorted(rows: list[Record], *, alpha: float) -> list[Record]:
     return sorted(rows, key=rank)
 
 
-def _sides(settings: dict[str, Any]) -> tuple[str, str]:
-    """What the two kinds of flips are called."""
-    return ("turned wrong", "turned right") if settings["counts_errors"] else ("risen", "fallen")
+def _sides(rate: GroupRate) -> list[str]:
+    """What it means for a row that a rate counts it, and that it does not."""
+    if counts_errors(rate):
+        return ["turned wrong", "turned right"]
+    if min(rate.gain) >= 0:
+        return ["turned positive", "turned negative"]
+    return ["risen", "fallen"]
 
 
 def _effect(row: Record) -> str:

@@ -66,7 +66,7 @@ def make_outcome(
     labels = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     if labels.ndim == 2:
         raise ValueError("y has several tasks; audit one at a time.")
-    if options["pos_label"] is None and options["threshold"] is None and _counts_errors(rate):
+    if options["pos_label"] is None and options["threshold"] is None and counts_errors(rate):
         # Right or wrong is defined for any number of classes.
         wrong = []
         for name, one in models.items():
@@ -110,7 +110,8 @@ def resolve_rate(rate: Any) -> GroupRate:
     return rates[0]
 
 
-def _counts_errors(rate: GroupRate) -> bool:
+def counts_errors(rate: GroupRate) -> bool:
+    """Whether it is the share of wrong decisions."""
     return (tuple(rate.gain), tuple(rate.offset), tuple(rate.condition)) == (
         (1, -1),
         (0, 1),

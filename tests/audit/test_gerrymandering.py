@@ -132,7 +132,7 @@ def test_flips_of_decisions_need_no_labels(harmed):
         after, columns=columns, baseline=before, rate="selection_rate", **FEW
     )
     assert report.settings["n_rose"] == ((after == 1) & (before == 0)).sum()
-    assert "risen" in str(report)
+    assert "turned positive" in str(report)
     named = gerrymandering_audit(
         np.array(["no", "yes"])[after],
         columns=columns,
@@ -271,6 +271,40 @@ def test_containers(harmed):
         **FEW,
     )
     assert other.to_json() == report.to_json()
+
+
+def test_numbers_are_cut_into_groups_of_about_equal_size():
+    rng = np.random.default_rng(0)
+    n = 1000
+    given = pd.DataFrame(
+        {
+            "even": rng.normal(size=n),
+            "amount": np.where(rng.random(n) < 0.9, 0.0, rng.uniform(1, 99, n).round(2)),
+            "hours": np.where(rng.random(n) < 0.5, 40, rng.integers(1, 80, n)),
+            "constant": 3.0,
+        }
+    )
+    audit = gerrymandering_audit(
+        rng.integers(0, 2, n),
+        columns=given,
+        rate="selection_rate",
+        numeric=list(given),
+        min_group_size=0,
+        max_intersection=1,
+    )
+    groups = {
+        name: {r["group"]: r["count"] for r in audit.tables["subgroups"] if r["features"] == name}
+        for name in given
+    }
+    assert list(groups["even"].values()) == [250] * 4
+    zeros = int((given["amount"] == 0).sum())
+    assert groups["amount"]["0"] == zeros and len(groups["amount"]) == 4
+    forty = int((given["hours"] == 40).sum())
+    assert groups["hours"]["40"] == forty and 3 <= len(groups["hours"]) <= 5
+    # No bin reaches over the value that is one by itself.
+    assert all(" to " not in name or "40" not in name.split(" to ") for name in groups["hours"])
+    assert groups["constant"] == {"3": n}
+    assert all(sum(sizes.values()) == n for sizes in groups.values())
 
 
 # ------------------------------------------------------------------ what comes out

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 # Public name -> the room that defines it.
 _ROOMS = {
-    "audit": ("fairness_report", "generalization_report"),
+    "audit": ("fairness_report", "generalization_report", "gerrymandering_audit"),
     "curvature": ("TrainingObjective", "influence_of_rows", "trained_model"),
     "datasets": (),
     "independence": (
@@ -101,6 +101,7 @@ _ROOMS = {
     ),
     "solvers": ("solve_plug_in", "solve_plug_in_path"),
     "thresholding": ("BayesOptimalFairPostProcessor",),
+    "utils": ("skops_trusted_types",),
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names}
 

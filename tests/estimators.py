@@ -105,6 +105,8 @@ REGRESSORS = {
     "FairICP regressor": partial(FairICPRegressor, **_TINY),
     "penalty regressor": partial(FairPenaltyRegressor, **_TINY_PENALTY),
 }
+# Those with a transform: held to set_output, and to frames, in tests/interop.
+TRANSFORMERS: dict = {}
 # What a search tunes.
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},

@@ -74,9 +74,39 @@ def test_the_main_job():
     assert "false positive rate" in output
 
 
+def test_the_reports():
+    output = run(
+        """
+        import numpy as np
+        from fairsk import fairness_report, generalization_report, gerrymandering_audit
+        from fairsk.datasets import load_compas
+        from sklearn.linear_model import LogisticRegression
+
+        X, y, A = load_compas(return_X_y=True)
+        X = (X - X.mean(0)) / X.std(0)
+        model = LogisticRegression().fit(X[:2000], y[:2000])
+        train, test = ((X[at], y[at], A[at]) for at in (slice(2000), slice(2000, 4000)))
+        for report in (
+            fairness_report(model, *test[:2], sensitive_features=test[2]),
+            generalization_report(model, train, test=test),
+            gerrymandering_audit(model, *test[:2], columns=test[2]),
+        ):
+            print(report, len(report._repr_html_()))
+            assert type(report).from_json(report.to_json()).to_json() == report.to_json()
+        """
+    )
+    assert "Is the gap larger on held-out rows?" in output
+
+
 @pytest.mark.parametrize(
     ("code", "extra"),
     [
+        (
+            "from fairsk import fairness_report\n"
+            "fairness_report([0, 1, 1, 1], y=[0, 1, 0, 1], sensitive_features=list('aabb'))"
+            ".to_frame()",
+            "pandas",
+        ),
         (
             "from fairsk import group_rates\n"
             "group_rates([0, 1, 0, 1], [0, 1, 1, 1], sensitive_features=list('aabb')).to_frame()",

@@ -2,10 +2,13 @@
 
 from fairsk.audit._fairness_report import FairnessReport, fairness_report
 from fairsk.audit._generalization_report import GeneralizationReport, generalization_report
+from fairsk.audit._gerrymandering import GerrymanderingReport, gerrymandering_audit
 
 __all__ = [
     "FairnessReport",
     "GeneralizationReport",
+    "GerrymanderingReport",
     "fairness_report",
     "generalization_report",
+    "gerrymandering_audit",
 ]

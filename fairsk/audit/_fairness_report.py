@@ -29,6 +29,9 @@ from fairsk.metrics import (
 from fairsk.notions import FairnessNotion, GroupRate, check_measure, get_notion, list_notions
 from fairsk.utils import Groups, check_same_rows, check_sensitive_features
 
+# Groups of a table that people read; the rest is in the frame.
+MAX_SHOWN = 40
+
 
 class FairnessReport(Report):
     """Result of `fairness_report`; printing it shows its tables.
@@ -88,9 +91,8 @@ class FairnessReport(Report):
         models = [row["model"] for row in self.tables["models"]]
         sections = [self._violations(models)]
         sections += [self._rates(model) for model in models]
-        sections[-1] = Section(
-            sections[-1].title, sections[-1].header, sections[-1].rows, self._notes()
-        )
+        last = sections[-1]
+        sections[-1] = replace(last, notes=[*last.notes, *self._notes()])
         return sections
 
     def _violations(self, models: list[str]) -> Section:
@@ -135,7 +137,9 @@ class FairnessReport(Report):
                 ]
             )
         header = ["groups by", "group", "rows", "base rate", *(spoken(name) for name in names)]
-        return Section(f"Rates of {model}", header, rows)
+        hidden = len(rows) - MAX_SHOWN
+        notes = [f"{hidden} more groups in to_frame()."] if hidden > 0 else []
+        return Section(f"Rates of {model}", header, rows[:MAX_SHOWN], notes)
 
     def _notes(self) -> list[str]:
         settings, notes = self.settings, []
@@ -178,6 +182,7 @@ def fairness_report(
     response_method: str = "predict",
     threshold: float | None = None,
     pos_label: Any = None,
+    prediction_features: Any = None,
     sample_weight: Any = None,
     confidence: float = 0.95,
     simultaneous: bool = True,
@@ -226,6 +231,9 @@ def fairness_report(
     pos_label : label, optional
         The positive label; the larger of two by default. With more classes, that class is audited
         against the rest.
+    prediction_features : array-like of shape (n_samples,) or (n_samples, n_features), optional
+        What models that use sensitive features to predict are given, where it is not
+        ``sensitive_features``: a model that knows sex only may be audited by race too.
     sample_weight : array-like of shape (n_samples,), optional
     confidence : float in (0, 1), default=0.95
     simultaneous : bool, default=True
@@ -289,6 +297,9 @@ def fairness_report(
     groups, left_out = families_of(
         features, max_intersection=check_max_intersection(max_intersection)
     )
+    if prediction_features is None:
+        prediction_features = sensitive_features
+    check_same_rows(y=labels, prediction_features=prediction_features)
     chosen = _chosen_notions(notions, several_tasks=labels.ndim == 2 and labels.shape[1] > 1)
     weight = check_weight(sample_weight)
     audited = {
@@ -297,7 +308,7 @@ def fairness_report(
                 model,
                 X,
                 labels,
-                sensitive_features,
+                prediction_features,
                 response_method=response_method,
                 threshold=threshold,
                 pos_label=pos_label,

@@ -188,8 +188,9 @@ def generalization_report(
         ``{"train": ..., "test": ...}``; several by name.
     train, validation, test : tuple or mapping
         ``(X, y, sensitive_features)``, with the sample weight as a fourth, or a mapping with the
-        names X, y, sensitive_features and sample_weight. ``y`` may have several tasks, which get a
-        line each and their average. At least one of the held-out ones.
+        names X, y, sensitive_features, sample_weight and prediction_features (what a model that
+        uses sensitive features is given, where it is not those of the report). ``y`` may have
+        several tasks, which get a line each and their average. At least one held-out split.
     metric : str, callable, scorer, notion or list of these, default="accuracy"
         ``"accuracy"`` (any number of classes), ``"roc_auc"``, a rate or a notion, such as
         ``"true_positive_rate"`` or ``"equalized_odds"`` (its rates); the name of a scikit-learn

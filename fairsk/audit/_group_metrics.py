@@ -99,7 +99,7 @@ class RateMetric(_CellMetric):
             model,
             split.X,
             y,
-            split.sensitive_features,
+            split.prediction_features,
             **{**self.options, "pos_label": pos_label},
             name=f"the model on {split.name}",
         )
@@ -143,7 +143,7 @@ class AucMetric(GroupMetric):
     def prepare(self, model: Any, split: Split) -> Any:
         if not is_estimator(model):
             return np.asarray(model, dtype=float)
-        known = inform(model, split.sensitive_features)
+        known = inform(model, split.prediction_features)
         if split.y.ndim == 2:
             return task_scores(known, split.X, split.y.shape[1])
         return positive_scores(known, split.X, self._positive(split))
@@ -188,10 +188,10 @@ class ScoreMetric(GroupMetric):
                     f"metric={self.name!r} asks an estimator for its response; for predictions "
                     f"give a function f(y_true, y_pred), 'accuracy', 'roc_auc' or a rate."
                 )
-            return _Answers(inform(model, split.sensitive_features), split.X)
+            return _Answers(inform(model, split.prediction_features), split.X)
         if self.response == "predict" or not is_estimator(model):
             return np.asarray(_predictions(model, split))
-        known = inform(model, split.sensitive_features)
+        known = inform(model, split.prediction_features)
         if split.y.ndim == 2:
             return task_scores(known, split.X, split.y.shape[1])
         return positive_scores(known, split.X, np.unique(split.y)[-1])
@@ -331,7 +331,7 @@ def _predictions(model: Any, split: Split) -> Any:
     if not is_estimator(model):
         predicted = model
     else:
-        predicted = inform(model, split.sensitive_features).predict(split.X)
+        predicted = inform(model, split.prediction_features).predict(split.X)
     return predicted.toarray() if hasattr(predicted, "toarray") else predicted
 
 

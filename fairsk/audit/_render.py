@@ -18,6 +18,7 @@ Record = dict[str, Any]
 
 # Inherits the page's colours, so that it reads in grey, in print and on a dark page.
 _STYLE = (
+    ".fairsk-report{overflow-x:auto}"
     ".fairsk-report table{border-collapse:collapse;margin:.8em 0;font-variant-numeric:tabular-nums}"
     ".fairsk-report caption{text-align:left;font-weight:bold;padding:.2em 0}"
     ".fairsk-report th,.fairsk-report td{text-align:left;padding:.15em .8em .15em 0;"

@@ -17,7 +17,7 @@ from fairsk.utils import (
     check_sensitive_features,
 )
 
-KEYS = ("X", "y", "sensitive_features", "sample_weight")
+KEYS = ("X", "y", "sensitive_features", "sample_weight", "prediction_features")
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Split:
     name : str
     X : array-like or None
     y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-    sensitive_features : array-like
-        As it was given, for estimators that use it.
+    prediction_features : array-like
+        What estimators that use sensitive features are given.
     groups : Groups
         Of the same families in every split.
     weight : ndarray of shape (n_samples,) or None
@@ -41,7 +41,7 @@ class Split:
     name: str
     X: Any
     y: np.ndarray
-    sensitive_features: Any
+    prediction_features: Any
     groups: Groups
     weight: np.ndarray | None
     tasks: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def make_splits(given: Mapping[str, Any], *, groups: str) -> list[Split]:
     ----------
     given : mapping of str to tuple or mapping
         ``(X, y, sensitive_features)``, with ``sample_weight`` as a fourth, or a mapping with these
-        names. X may be None where predictions are given.
+        names and ``prediction_features``. X may be None where predictions are given.
     groups : {"intersectional", "independent"}
 
     Returns
@@ -75,9 +75,15 @@ def make_splits(given: Mapping[str, Any], *, groups: str) -> list[Split]:
     if len(parts) < 2:
         raise ValueError("Give held-out rows too: validation=, test= or both.")
     features = {}
-    for name, (X, y, sensitive, weight) in parts.items():
+    for name, (X, y, sensitive, weight, known) in parts.items():
         check_same_rows(**{f"{name} X": X, f"{name} y": y, f"{name} sensitive_features": sensitive})
-        check_same_rows(**{f"{name} y": y, f"{name} sample_weight": weight})
+        check_same_rows(
+            **{
+                f"{name} y": y,
+                f"{name} sample_weight": weight,
+                f"{name} prediction_features": known,
+            }
+        )
         features[name] = check_sensitive_features(sensitive)
     names = {split: feature.names for split, feature in features.items()}
     if len({len(of_split) for of_split in names.values()}) > 1:
@@ -89,12 +95,12 @@ def make_splits(given: Mapping[str, Any], *, groups: str) -> list[Split]:
             name,
             X,
             _as_labels(y),
-            sensitive,
+            sensitive if known is None else known,
             encoder.transform(features[name]),
             check_weight(weight),
             _task_names(y),
         )
-        for name, (X, y, sensitive, weight) in parts.items()
+        for name, (X, y, sensitive, weight, known) in parts.items()
     ]
 
 
@@ -109,7 +115,7 @@ def _parts(name: str, value: Any) -> tuple[Any, ...]:
             )
         parts = tuple(value.get(key) for key in KEYS)
     elif isinstance(value, tuple) and len(value) in (3, 4):
-        parts = (*value, None) if len(value) == 3 else value
+        parts = (*value, None, None)[: len(KEYS)]
     else:
         raise TypeError(
             f"{name} must be a tuple (X, y, sensitive_features) or (X, y, sensitive_features, "

@@ -43,8 +43,7 @@ class SensitiveFeaturesMixin:
         if self.sensitive_columns is None:
             if sensitive_features is None:
                 return X, None
-            n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-            return X, check_sensitive_features(sensitive_features, n_samples=n_samples)
+            return X, check_sensitive_features(sensitive_features, n_samples=_n_rows(X))
         if sensitive_features is not None:
             raise ValueError(
                 "Sensitive features were given twice: as metadata and by sensitive_columns. "
@@ -101,7 +100,25 @@ def check_rows(X: Any, y: Any, sensitive_features: Any) -> None:
     index is permuted together with its values.
     """
     check_same_rows(X=X, y=None if y is None else np.asarray(y))
+    _check_not_resampled(X, sensitive_features)
     if hasattr(X, "index"):
         check_same_rows(X=X, sensitive_features=sensitive_features)
     else:
         check_same_rows(X=X, y=y, sensitive_features=sensitive_features)
+
+
+def _check_not_resampled(X: Any, sensitive_features: Any) -> None:
+    if not hasattr(sensitive_features, "__len__"):
+        return
+    n_rows, n_given = _n_rows(X), _n_rows(sensitive_features)
+    if n_rows != n_given:
+        raise ValueError(
+            f"X has {n_rows} rows but sensitive_features has {n_given}. Pass one row of sensitive "
+            f"features a sample. If a sampler before this step (such as imbalanced-learn's) "
+            f"changed the rows, it did not change the metadata: name the groups' columns of X in "
+            f"sensitive_columns instead."
+        )
+
+
+def _n_rows(values: Any) -> int:
+    return values.shape[0] if hasattr(values, "shape") else len(values)

@@ -19,6 +19,7 @@ from fairsk.neural._checks import (
     check_positive_integers,
     check_positive_numbers,
 )
+from fairsk.neural._persistence import arrays_as_tensors, tensors_as_arrays
 from fairsk.utils import SensitiveFeatures, check_device, import_torch
 
 
@@ -351,6 +352,19 @@ class BaseFairNetwork(SensitiveFeaturesMixin, BaseEstimator, metaclass=ABCMeta):
             module, dtype = copy.deepcopy(module).double(), torch.float64
         rows = _training.Rows(inner_X, self.device_, dtype)
         return _training.outputs_of(module, rows).cpu().numpy()
+
+    # ---------------------------------------------------------- persistence
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, with arrays in place of tensors: pickle, joblib and skops save these."""
+        return tensors_as_arrays(dict(super().__getstate__()))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(arrays_as_tensors(dict(state)))
+        if hasattr(self, "device_"):
+            # A model from a machine with a GPU also predicts where there is none.
+            self.device_ = check_device("auto" if self.device_ == "cuda" else "cpu")
+            self.module_.to(self.device_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

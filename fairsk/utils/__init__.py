@@ -11,6 +11,7 @@ from fairsk.utils._sensitive import (
     check_same_rows,
     check_sensitive_features,
 )
+from fairsk.utils._skops import skops_trusted_types
 from fairsk.utils._tables import html_table, text_table
 from fairsk.utils._torch import (
     OPTIMIZERS,
@@ -48,6 +49,7 @@ __all__ = [
     "n_columns_of",
     "private_rng",
     "progress_bar",
+    "skops_trusted_types",
     "take_columns",
     "text_table",
 ]

@@ -55,6 +55,15 @@ class SensitiveFeatures:
             self.named,
         )
 
+    def is_continuous(self, j: int) -> bool:
+        """Whether a column has more distinct numbers than groups are likely to be."""
+        column = self.columns[j]
+        if column.dtype.kind not in "iuf":
+            return False
+        values = np.unique(column[~self.missing[j]])
+        fractional = column.dtype.kind == "f" and bool(np.any(values != np.round(values)))
+        return len(values) > (MAX_FRACTIONAL_GROUPS if fractional else MAX_NUMERIC_GROUPS)
+
     def check_discrete(self) -> SensitiveFeatures:
         """Refuse continuous columns, for methods that need groups.
 
@@ -63,15 +72,11 @@ class SensitiveFeatures:
         ValueError
             If a column is continuous; the message says how to bin it.
         """
-        for name, column, missing in zip(self.names, self.columns, self.missing, strict=True):
-            if column.dtype.kind not in "iuf":
-                continue
-            values = np.unique(column[~missing])
-            fractional = column.dtype.kind == "f" and bool(np.any(values != np.round(values)))
-            limit = MAX_FRACTIONAL_GROUPS if fractional else MAX_NUMERIC_GROUPS
-            if len(values) > limit:
+        for j, name in enumerate(self.names):
+            if self.is_continuous(j):
+                n_values = len(np.unique(self.columns[j][~self.missing[j]]))
                 raise ValueError(
-                    f"Sensitive feature {name!r} looks continuous ({len(values)} distinct "
+                    f"Sensitive feature {name!r} looks continuous ({n_values} distinct "
                     f"numbers), but this method compares groups. Bin it first, for example with "
                     f"pandas.cut({name}, bins=[0, 25, 45, 120]) or "
                     f"sklearn.preprocessing.KBinsDiscretizer(encode='ordinal'); if the numbers "

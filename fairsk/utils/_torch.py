@@ -189,7 +189,9 @@ class FlatAdam(_FlatOptimizer):
 
     def resume(self, state: dict[str, Any]) -> None:
         self._n_steps = state["n_steps"]
-        self._mean, self._square = state["mean"].clone(), state["square"].clone()
+        self._mean, self._square = (
+            state[name].to(self.values.device, copy=True) for name in ("mean", "square")
+        )
 
 
 OPTIMIZERS: dict[str, Any] = {"adam": FlatAdam, "sgd": FlatSGD}

@@ -337,6 +337,16 @@ def test_text_is_aligned_and_html_is_escaped(data):
     assert "http" not in html and "src=" not in html
 
 
+def test_long_tables_are_cut_and_say_so(data):
+    y, y_pred, A = data
+    many = A.assign(place=np.resize(np.arange(20).astype(str), len(y)))
+    report = fairness_report(y_pred, y=y, sensitive_features=many, **FEW)
+    n_groups = len(report.tables["groups"])
+    assert n_groups > 40
+    assert f"{n_groups - 40} more groups in to_frame()." in str(report)
+    assert len(str(report).splitlines()) < 90
+
+
 def test_polars_and_lists_go_in(data):
     y, y_pred, A = data
     report = fairness_report(y_pred, y=y, sensitive_features=A, **FEW)

@@ -68,6 +68,7 @@ _ROOMS = {
         "FairICPClassifier",
         "FairICPRegressor",
         "MinDiffIOClassifier",
+        "SensitiveInformationRemover",
     ),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),
     "reweighting": (

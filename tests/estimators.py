@@ -16,6 +16,7 @@ from fairsk import (
     LabelFlipper,
     LabelFlippingClassifier,
     MinDiffIOClassifier,
+    SensitiveInformationRemover,
 )
 
 # Small settings: the contract is about behaviour, not about accuracy.
@@ -91,6 +92,17 @@ NETWORKS = {
     ),
 }
 REGRESSORS = {"FairICP regressor": partial(FairICPRegressor, **_TINY)}
+# Transform and do not predict: scikit-learn's checks, and their own contract in tests/neural.
+TRANSFORMERS = {
+    "sensitive information": partial(
+        SensitiveInformationRemover,
+        hidden_layer_sizes=(16,),
+        max_epochs=10,
+        batch_size=16,
+        lr=0.02,
+        random_state=0,
+    )
+}
 # What a search tunes.
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},

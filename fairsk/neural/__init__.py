@@ -4,6 +4,7 @@ from fairsk.neural._cosine_margin import CosineMarginClassifier
 from fairsk.neural._fair_icp import FairICPClassifier, FairICPRegressor
 from fairsk.neural._min_diff import MinDiffIOClassifier
 from fairsk.neural._min_diff_pools import FewRowsWarning
+from fairsk.neural._sensitive_remover import SensitiveInformationRemover
 from fairsk.neural._thresholds import ThresholdWarning
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "FairICPRegressor",
     "FewRowsWarning",
     "MinDiffIOClassifier",
+    "SensitiveInformationRemover",
     "ThresholdWarning",
 ]

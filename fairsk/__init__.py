@@ -75,6 +75,7 @@ _ROOMS = {
         "GroupValues",
         "MinDiffIOClassifier",
         "PenaltyBatch",
+        "SensitiveInformationRemover",
         "list_penalties",
     ),
     "notions": ("FairnessNotion", "GroupRate", "get_notion", "list_notions"),

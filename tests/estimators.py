@@ -18,6 +18,7 @@ from fairsk import (
     LabelFlipper,
     LabelFlippingClassifier,
     MinDiffIOClassifier,
+    SensitiveInformationRemover,
 )
 
 # Small settings: the contract is about behaviour, not about accuracy.
@@ -105,8 +106,18 @@ REGRESSORS = {
     "FairICP regressor": partial(FairICPRegressor, **_TINY),
     "penalty regressor": partial(FairPenaltyRegressor, **_TINY_PENALTY),
 }
-# Those with a transform: held to set_output, and to frames, in tests/interop.
-TRANSFORMERS: dict = {}
+# Transform and do not predict: scikit-learn's checks, frames in tests/interop, and their own
+# contract in tests/neural.
+TRANSFORMERS = {
+    "sensitive information": partial(
+        SensitiveInformationRemover,
+        hidden_layer_sizes=(16,),
+        max_epochs=10,
+        batch_size=16,
+        lr=0.02,
+        random_state=0,
+    )
+}
 # What a search tunes.
 GRIDS = {name: {"tolerance": [0.05, 0.5]} for name in ALL} | {
     "FairICP": {"mu": [0.0, 0.8]},

@@ -12,6 +12,7 @@ from fairsk.neural._penalties import (
     PenaltyBatch,
     list_penalties,
 )
+from fairsk.neural._sensitive_remover import SensitiveInformationRemover
 from fairsk.neural._thresholds import ThresholdWarning
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "GroupValues",
     "MinDiffIOClassifier",
     "PenaltyBatch",
+    "SensitiveInformationRemover",
     "ThresholdWarning",
     "list_penalties",
 ]

@@ -5,7 +5,15 @@ from sklearn import config_context
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fairsk.neural._base import BaseFairNetwork
-from tests.estimators import ALL, NETWORKS, REGRESSORS, REWEIGHTERS, SAMPLERS, WRAPPERS
+from tests.estimators import (
+    ALL,
+    NETWORKS,
+    REGRESSORS,
+    REWEIGHTERS,
+    SAMPLERS,
+    TRANSFORMERS,
+    WRAPPERS,
+)
 
 # Without sensitive features, which the checks do not give, an estimator warns and is plain.
 pytestmark = [
@@ -16,7 +24,7 @@ pytestmark = [
 ]
 
 
-FAMILIES = (ALL, REWEIGHTERS, WRAPPERS, SAMPLERS, NETWORKS, REGRESSORS)
+FAMILIES = (ALL, REWEIGHTERS, WRAPPERS, SAMPLERS, NETWORKS, REGRESSORS, TRANSFORMERS)
 ESTIMATORS = [make() for family in FAMILIES for make in family.values()]
 MINIBATCH = (
     "trained by minibatches in a random order: repeated rows fall into other batches than one row "

@@ -205,7 +205,7 @@ def table(title: str, make: Callable, arguments: argparse.Namespace) -> None:
         for problem, restraint in zip(problems, restraints, strict=True)
     ]
     for penalty, alphas in ALPHAS.items():
-        if arguments.only and penalty not in arguments.only:
+        if penalty not in arguments.only:
             continue
         print(penalty)
         scale = 1.0 if penalty == "min_max" else problems[0].scale
@@ -243,12 +243,13 @@ PARTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few epochs, two seeds")
+    parser.add_argument("--quick", action="store_true", help="few epochs, two seeds and penalties")
     parser.add_argument("--seeds", type=int, default=None)
     parser.add_argument("--data", choices=list(PARTS), nargs="*", default=list(PARTS))
     parser.add_argument("--only", choices=list(ALPHAS), nargs="*", help="penalties")
     arguments = parser.parse_args()
     arguments.seeds = arguments.seeds or (2 if arguments.quick else 3)
+    arguments.only = arguments.only or list(ALPHAS)[: 2 if arguments.quick else None]
     for name in arguments.data:
         table(name, PARTS[name], arguments)
 

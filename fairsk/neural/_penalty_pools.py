@@ -160,28 +160,28 @@ def with_holdout(
     Raises
     ------
     ValueError
-        If a group would have no row in the holdout, or a class none to train on.
+        If a group would have no row in the holdout.
     """
-    known = groups.known
-    sizes = [len(family) + 1 for family in groups.families]
-    # Joint codes over all families, renumbered so that many families do not overflow.
-    cell = np.zeros(len(strata), dtype=np.intp)
-    for column, size in zip(
-        [*(groups.codes + 1).T, strata], [*sizes, strata.max() + 1], strict=True
-    ):
-        cell = np.unique(cell * size + column, return_inverse=True)[1]
     rng = np.random.RandomState(seed)
-    chosen = []
-    for number in np.unique(cell[known]):
-        members = np.flatnonzero((cell == number) & known)
-        n = round(fraction * len(members))
-        # Small cells are represented, but never used up.
-        n = min(max(n, 1), len(members) - 1)
-        chosen.append(rng.permutation(members)[:n])
-    holdout = np.sort(np.concatenate(chosen))
+    known = rng.permutation(np.flatnonzero(groups.known))
+    # Along the cells of all features and the label, every so many rows one: each cell gives its
+    # share up to a row, however many small cells several features make.
+    known = known[np.lexsort([strata[known], *groups.codes[known].T])]
+    steps = np.floor(fraction * np.arange(len(known) + 1) + rng.random_sample())
+    is_held_out = np.zeros(len(strata), dtype=bool)
+    is_held_out[known[np.diff(steps) > 0]] = True
+    # Rare groups are represented on either side.
+    for column in groups.codes.T:
+        cell = np.where(column >= 0, column * (strata.max() + 1) + strata, -1)
+        for number in np.unique(cell[cell >= 0]):
+            members = rng.permutation(np.flatnonzero(cell == number))
+            if len(members) > 1 and not is_held_out[members].any():
+                is_held_out[members[0]] = True
+            elif is_held_out[members].all():
+                is_held_out[members[0]] = False
+    holdout = np.flatnonzero(is_held_out)
     _check_holdout(groups, holdout, fraction)
-    trained = np.setdiff1d(np.arange(len(strata)), holdout)
-    return replace(rows, trained=trained)
+    return replace(rows, trained=np.flatnonzero(~is_held_out))
 
 
 def _check_holdout(groups: Groups, holdout: np.ndarray, fraction: float) -> None:

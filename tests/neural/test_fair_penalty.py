@@ -266,6 +266,27 @@ def test_interleaving_compares_one_group_with_the_others_in_turn(groups):
     assert len(term.names) == n_streams and term.weight == 2.0
 
 
+def test_interleaved_rows_estimate_both_sides():
+    X, y, A = data(300, groups=("a", "b", "c"))
+    y[A == "c"] = (np.arange((A == "c").sum()) < 8).astype(int)  # few positives: weights matter
+    model = make(penalty="demographic_parity", penalty_batches="interleaved")
+    term, _ = term_of(model, X, y, A)
+    outputs = torch.tensor(y, dtype=torch.float32)[:, None] * 3 - 1
+    totals = {}
+    for step, rows in enumerate(term.extra_rows([slice(0, 32)] * 300)):
+        (k,) = term._plan.streams[step].tolist()
+        batch = term._batch(outputs[rows], k, rows)
+        found = batch.totals(*term.penalised.penalty.rows(batch))
+        before = totals.get(term.names[k], (0, 0))
+        totals[term.names[k]] = (before[0] + found[0], before[1] + found[1])
+    p = outputs[:, 0].sigmoid().numpy()
+    for group, (sums, masses) in totals.items():
+        expected = [p[group == A].mean(), p[group != A].mean()]
+        # Given the label p is constant, so that cells weighted by their size have no error at all.
+        np.testing.assert_allclose((sums / masses)[:, 0], expected, rtol=1e-5)
+    assert set(totals) == {"a", "b", "c"}
+
+
 def test_interleaving_on_held_out_rows_is_the_mean_of_all_comparisons():
     X, y, A = data(400, groups=("a", "b", "c"))
     model = make(
@@ -362,12 +383,29 @@ def test_the_holdout_is_stratified_and_never_trained_on():
     for g in "ab":
         for label in (0, 1):
             cell = (g == A) & (y == label)
-            # Rounded to whole rows.
-            assert abs(cell[holdout].sum() - 0.2 * cell.sum()) <= 0.5
+            # Up to a whole row.
+            assert abs(cell[holdout].sum() - 0.2 * cell.sum()) < 1
     sample = model._sample(torch, train)
     assert float(sample.weight[train.trained].mean()) == pytest.approx(1, abs=1e-5)
     drawn = torch.cat(term.extra_rows([slice(0, 32)] * 20))
     assert set(drawn.tolist()) == set(holdout.tolist())
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.95])
+def test_the_holdout_of_many_small_cells_keeps_its_size_and_every_group(fraction):
+    rng = np.random.default_rng(0)
+    A = (rng.random((600, 8)) < 0.05).astype(object)
+    X, y = rng.normal(size=(600, 3)), rng.integers(0, 2, size=600)
+    settings = {"penalty_on": "holdout", "holdout_fraction": fraction, "groups": "independent"}
+    _, train = term_of(make(**settings), X, y, A)
+    holdout = np.setdiff1d(np.arange(600), train.trained)
+    # A row or two for each of 32 cells of group and label at most.
+    assert abs(len(holdout) - fraction * 600) <= 32
+    for rows in (holdout, train.trained):
+        for column in A.T:
+            assert {(g, label) for g, label in zip(column[rows], y[rows], strict=True)} == {
+                (g, label) for g in (True, False) for label in (0, 1)
+            }
 
 
 def test_holdout_labels_do_not_reach_the_task_loss():

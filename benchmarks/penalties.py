@@ -1,6 +1,6 @@
 """Penalties on unfairness: gaps on training, validation and test rows, and what counters the rest.
 
-    FAIRSK_DATA=folder python benchmarks/penalties.py            # some fifteen minutes on one core
+    FAIRSK_DATA=folder python benchmarks/penalties.py            # some 17 minutes on one core
     FAIRSK_DATA=folder python benchmarks/penalties.py --quick    # two minutes
 
 The shape of table 1 of "Technical Challenges for Training Fair Neural Networks", on data at hand:
@@ -115,7 +115,7 @@ def fairface(quick: bool, seed: int) -> Problem:
     X, y, A = load_fairface(return_X_y=True)
     return Problem(
         split_rows(X - np.float32(0.5), y, A, (1_000, 400, 700), seed),
-        network(None, epochs=15 if quick else 25, module=cnn, batch_size=100, lr=3e-3),
+        network(None, epochs=6 if quick else 25, module=cnn, batch_size=100, lr=3e-3),
         {"weight_decay": 1e-3, "max_epochs": 25},
         scale=0.3,
     )

@@ -93,8 +93,8 @@ def main() -> None:
         X, kind, gender = parts["train"]
         for name, given in SCHEMES.items():
             model = CosineMarginClassifier(
-                cnn, embedding_size=32, max_epochs=arguments.epochs, batch_size=128, scale=30.0, lr=2e-3,
-                focal_gamma=2.0, weight_decay=5e-4, random_state=seed, **given,
+                cnn, embedding_size=32, max_epochs=arguments.epochs, batch_size=128, lr=2e-3,
+                scale=30.0, focal_gamma=2.0, weight_decay=5e-4, random_state=seed, **given,
             )  # fmt: skip
             model.fit(X, kind, sensitive_features=gender)
             values[name].append(measure(model, parts))

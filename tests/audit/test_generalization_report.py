@@ -147,7 +147,7 @@ def test_false_alarms_and_detections():
         right = rng.random(n) < np.asarray(accuracy)[group]
         return y, group.astype(str), np.where(right, y, 1 - y)
 
-    def share(n_test, train, test, repeats=200):
+    def share(n_test, train, test, repeats=150):
         calls = 0
         for _ in range(repeats):
             a, b = draw(2000, train), draw(n_test, test)
@@ -160,9 +160,9 @@ def test_false_alarms_and_detections():
             calls += report.overfits()["predictions"]
         return calls / repeats
 
-    # At most 2.5 % by construction; 3.3 points more are three standard errors.
-    assert share(234, (0.8, 0.8), (0.8, 0.8)) <= 0.058
-    assert share(1000, (0.8, 0.7), (0.8, 0.7)) <= 0.058
+    # At most 2.5 % by construction; 3.8 points more are three standard errors.
+    assert share(234, (0.8, 0.8), (0.8, 0.8)) <= 0.063
+    assert share(1000, (0.8, 0.7), (0.8, 0.7)) <= 0.063
     # A gap of .15 on 1,000 rows is five standard errors from zero.
     assert share(1000, (1.0, 1.0), (0.8, 0.65), repeats=50) > 0.9
 
@@ -327,8 +327,9 @@ def test_json_round_trip_and_frames(rows, models):
 
 
 def test_the_same_seed_gives_the_same_report(rows, models):
+    train, test = (tuple(part[:120] for part in split) for split in (rows[0], rows[2]))
     once, twice = (
-        generalization_report(models, rows[0], test=rows[2], metric="f1_macro", **FEW)
+        generalization_report(models["linear"], train, test=test, metric="f1_macro", **FEW)
         for _ in range(2)
     )
     assert once.to_json() == twice.to_json()

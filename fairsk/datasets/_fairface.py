@@ -67,18 +67,18 @@ def load_fairface(
     data : :class:`~sklearn.utils.Bunch`
         Dictionary-like, with the attributes
 
-        data : ndarray of shape (n_samples, 1024), float32, or DataFrame
-        images : ndarray of shape (n_samples, 32, 32), float32
-            The same numbers.
-        target : ndarray of shape (n_samples,), int, or Series
-            Position in `target_names`; age bands are in their order.
-        sensitive_features : ndarray of shape (n_samples, n_sensitive_features) or DataFrame
-            Strings (dtype object).
-        is_validation : ndarray of shape (n_samples,), bool
-            Whether the row is of FairFace's own validation part.
-        frame : DataFrame with data, target and sensitive features that are not it, or None
-        feature_names, target_names, sensitive_feature_names : list of str
-        DESCR, filename : str
+        * data : ndarray of shape (n_samples, 1024), float32, or DataFrame
+        * images : ndarray of shape (n_samples, 32, 32), float32
+          The same numbers.
+        * target : ndarray of shape (n_samples,), int, or Series
+          Position in `target_names`; age bands are in their order.
+        * sensitive_features : ndarray of shape (n_samples, n_sensitive_features) or DataFrame
+          Strings (dtype object).
+        * is_validation : ndarray of shape (n_samples,), bool
+          Whether the row is of FairFace's own validation part.
+        * frame : DataFrame with data, target and sensitive features that are not it, or None
+        * feature_names, target_names, sensitive_feature_names : list of str
+        * DESCR, filename : str
 
     (X, y, sensitive_features) : tuple, if `return_X_y`
 

@@ -16,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 
 help:
 	@echo "make quickstart  audit COMPAS and Adult, tune fair models, print the table, draw the picture"
-	@echo "make test        the test suite with doctests"
+	@echo "make test        the test suite with doctests and notebooks"
 	@echo "make lint        ruff, mypy and the architecture contract"
 	@echo "make docs        the documentation, into docs/_build/html"
 	@echo "make bench       every benchmark table (long)"
@@ -46,6 +46,7 @@ quickstart: $(VENV)/.with-quickstart
 
 test: $(VENV)/.with-test
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --nbmake --nbmake-timeout=600 notebooks
 
 lint: $(VENV)/.with-lint
 	$(BIN)/ruff check .

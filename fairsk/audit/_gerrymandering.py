@@ -157,10 +157,8 @@ class GerrymanderingReport(Report):
         if more:
             notes.append(f"{' and '.join(more)} in to_frame().")
         if settings["n_small"]:
-            notes.append(
-                f"{settings['n_small']} groups of fewer than {settings['min_group_size']} rows are "
-                f"left out."
-            )
+            small = "1 group" if settings["n_small"] == 1 else f"{settings['n_small']} groups"
+            notes.append(f"Left out: {small} of fewer than {settings['min_group_size']} rows.")
         return notes
 
 

@@ -51,7 +51,7 @@ class CosineMarginClassifier(
         Margins of some groups by their value (the tuple of values for several sensitive features),
         in place of `margin`: ``{"female": 0.75}`` in the paper.
     scale : float, default=64.0
-        The factor s of the cosines, which the paper's code has at 64. The smaller, the softer the
+        The factor s of the cosines; 64 is usual for faces. The smaller, the softer the
         probabilities.
     focal_gamma : float, default=0.0
         At 2 the focal loss: each row's loss l times :math:`(1 - e^{-l})^\gamma`, then the mean, so

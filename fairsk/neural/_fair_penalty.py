@@ -378,6 +378,11 @@ class FairPenaltyClassifier(_FairPenalty, FairTasksClassifier):
         Take group means over the past batches, each of which keeps this share of its weight in the
         next: the value, and so which group is worse, is that of the average, and the gradient that
         of the current batch. A remedy for few rows a group in a batch; .9 averages about ten.
+    label_flip : float or dict, default=None
+        Share of the labels that are flipped in training, for every group or by group; drawn afresh
+        in every epoch, as in `CosineMarginClassifier`.
+    label_flip_to : {"any", "group"}, default="any"
+        Whether flips are to any other class, or to another one of the row's group.
     max_epochs : int, default=100
     batch_size : int, default=128
     optimizer : {"adam", "sgd"}, default="adam"
@@ -446,6 +451,67 @@ class FairPenaltyClassifier(_FairPenalty, FairTasksClassifier):
     >>> bool(gap(2.0) < gap(0.0) / 2)
     True
     """
+
+    def __init__(
+        self,
+        module: Any = None,
+        hidden_layer_sizes: Sequence[int] = (64,),
+        *,
+        penalty: Any = "equalized_odds",
+        alpha: float = 1.0,
+        groups: str = "intersectional",
+        contrast: str = "groups",
+        penalty_on: str = "train",
+        holdout_fraction: float = 0.1,
+        penalty_batches: str = "plain",
+        penalty_batch_size: int | None = None,
+        running_average: float = 0.0,
+        label_flip: Any = None,
+        label_flip_to: str = "any",
+        max_epochs: int = 100,
+        batch_size: int = 128,
+        optimizer: str = "adam",
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        max_restarts: int = 2,
+        device: str = "cpu",
+        sensitive_columns: Any = None,
+        drop_sensitive_columns: Any = "auto",
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            module,
+            hidden_layer_sizes,
+            penalty=penalty,
+            alpha=alpha,
+            groups=groups,
+            contrast=contrast,
+            penalty_on=penalty_on,
+            holdout_fraction=holdout_fraction,
+            penalty_batches=penalty_batches,
+            penalty_batch_size=penalty_batch_size,
+            running_average=running_average,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            lr=lr,
+            weight_decay=weight_decay,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            max_restarts=max_restarts,
+            device=device,
+            sensitive_columns=sensitive_columns,
+            drop_sensitive_columns=drop_sensitive_columns,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.label_flip = label_flip
+        self.label_flip_to = label_flip_to
 
     def _target_kind(self) -> str:
         if self._is_multilabel():

@@ -687,3 +687,18 @@ def test_a_group_that_the_holdout_cannot_have():
     with pytest.raises(ValueError, match=r"no row of the groups 'rare' \(1 rows\).*Merge rare"):
         make(penalty_on="holdout").fit(X, y, sensitive_features=A)
     make(penalty_on="train", penalty="equal_loss").fit(X, y, sensitive_features=A)
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2])
+def test_labels_are_flipped_while_training_with_a_penalty(n_tasks):
+    X, y, A = data()
+    Y = y if n_tasks == 1 else np.column_stack([y, X[:, 1] > 0]).astype(int)
+    plain = make(alpha=0.5).fit(X, Y, sensitive_features=A)
+    same = make(alpha=0.5, label_flip=0.0).fit(X, Y, sensitive_features=A)
+    np.testing.assert_array_equal(same.decision_function(X), plain.decision_function(X))
+    settings = {"alpha": 0.0, "max_epochs": 40, "lr": 0.01, "label_flip": {"b": 1.0}}
+    flipped = make(**settings).fit(X, Y, sensitive_features=A)
+    right = (flipped.predict(X) == Y).reshape(len(A), -1).mean(axis=1)
+    # All labels of b are wrong in training and none of a: nothing but the group's features tells
+    # them apart, so that b, which they partly do, is served worse.
+    assert right[A == "b"].mean() < right[A == "a"].mean() - 0.2

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 # Written out, so that a file cannot smuggle in another object by a name that starts like ours.
 # tests/interop/test_skops.py holds it against what estimators are made of.
-_OWN = (
-    "fairsk.base._models.JointModel",
+_OWN = (    "fairsk.base._models.JointModel",
     "fairsk.base._tuning.JointModels",
     "fairsk.base._tuning.TuningSample",
     "fairsk.metrics._scorers._AwareScorer",
@@ -16,16 +15,25 @@ _OWN = (
     "fairsk.model_selection._search.FairGridSearchCV",
     "fairsk.model_selection._search.FairHalvingGridSearchCV",
     "fairsk.model_selection._search.FairRandomizedSearchCV",
+    "fairsk.neural._cosine_head.CosineNetwork",
+    "fairsk.neural._cosine_head.Embedding",
+    "fairsk.neural._cosine_margin.CosineMarginClassifier",
     "fairsk.neural._fair_icp.FairICPClassifier",
     "fairsk.neural._fair_icp.FairICPRegressor",
+    "fairsk.neural._fair_penalty.FairPenaltyClassifier",
+    "fairsk.neural._fair_penalty.FairPenaltyRegressor",
     "fairsk.neural._min_diff.MinDiffIOClassifier",
     "fairsk.neural._min_diff._PartialState",
     "fairsk.neural._persistence.StoredTensor",
+    "fairsk.neural._removal_term.RemovalNetwork",
+    "fairsk.neural._sensitive_remover.SensitiveInformationRemover",
     "fairsk.notions._notion.FairnessNotion",
     "fairsk.notions._notion.GroupRate",
     "fairsk.reweighting._dual_updates.DualUpdate",
     "fairsk.reweighting._fair_cost_sensitive.FairCostSensitiveClassifier",
     "fairsk.reweighting._influence_reweighter.InfluenceReweighter",
+    "fairsk.reweighting._label_flipper.LabelFlipper",
+    "fairsk.reweighting._label_flipping_classifier.LabelFlippingClassifier",
     "fairsk.reweighting._rounds.ReweightingRound",
     "fairsk.solvers._bayes_rule.BayesRule",
     "fairsk.solvers._joint.JointProbabilities",
@@ -39,9 +47,10 @@ _OWN = (
     "fairsk.utils._groups.Groups",
     "fairsk.utils._memberships.MembershipEncoder",
 )
-# Of the default network; a module of the user's adds its own.
+# Of the default networks; a module of the user's adds its own.
 _LAYERS = (
     "torch.nn.modules.activation.ReLU",
+    "torch.nn.modules.batchnorm.BatchNorm1d",
     "torch.nn.modules.container.Sequential",
     "torch.nn.modules.linear.Linear",
 )

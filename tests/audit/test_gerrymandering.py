@@ -229,7 +229,7 @@ def test_small_groups_missing_values_and_numbers(harmed):
     report = gerrymandering_audit(after, y=y, columns=given, baseline=before, **FEW)
     few = row_of(report, "race", "few")
     assert few["small"] and few["count"] == 5 and math.isnan(few["pvalue"])
-    assert "groups of fewer than 30 rows are left out" in str(report)
+    assert "Left out: 7 groups of fewer than 30 rows." in str(report)
     assert sum(r["count"] for r in report.tables["subgroups"] if r["features"] == "race") == 7904
     ages = [row for row in report.tables["subgroups"] if row["features"] == "age"]
     assert len(ages) == 4 and sum(row["count"] for row in ages) == 7900

@@ -7,9 +7,20 @@ import warnings
 import numpy as np
 
 from fairsk.datasets import make_biased_classification
-from tests.estimators import ALL, AWARE, NETWORKS, REGRESSORS, REWEIGHTERS
+from tests.estimators import (
+    ALL,
+    AWARE,
+    NETWORKS,
+    REGRESSORS,
+    REWEIGHTERS,
+    SAMPLERS,
+    TRANSFORMERS,
+    WRAPPERS,
+)
 
-EVERY = {**ALL, **REWEIGHTERS, **NETWORKS, **REGRESSORS}
+EVERY = {**ALL, **REWEIGHTERS, **WRAPPERS, **NETWORKS, **REGRESSORS}
+FITTED = {**EVERY, **TRANSFORMERS}
+UNFITTED = {**FITTED, **SAMPLERS}
 
 
 def make_data():
@@ -23,12 +34,12 @@ def fitted(name, **parameters):
     with warnings.catch_warnings():
         # A tolerance may be out of reach of the cost-sensitive model on data this small.
         warnings.simplefilter("ignore")
-        return EVERY[name](**parameters).fit(X, target, sensitive_features=groups)
+        return FITTED[name](**parameters).fit(X, target, sensitive_features=groups)
 
 
 def predictions(name, model):
     """Of all methods that the model answers by."""
     X, _, groups = make_data()
     known = {"sensitive_features": groups} if name in AWARE else {}
-    methods = ("predict", "predict_proba", "decision_function")
+    methods = ("predict", "predict_proba", "decision_function", "transform")
     return {m: getattr(model, m)(X, **known) for m in methods if hasattr(model, m)}

@@ -52,7 +52,7 @@ def test_targets_of_every_epoch_and_start(posts):
         asked.append((seed, epoch))
         return torch.zeros(200)
 
-    sample = _training.Sample(_training.Rows(X, "cpu"), torch.ones(200), None, redraw)
+    sample = _training.Sample(_training.Rows(X, "cpu"), torch.ones(200), redraw=redraw)
     result = _training.train(
         lambda start: torch.nn.Linear(3, 1),
         sample,

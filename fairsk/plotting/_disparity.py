@@ -211,6 +211,7 @@ class DisparityDisplay(Display):
             ax.set_xlim(left=0)
         if by_group and ratio:
             ax.set_xlim(left=0)
+        self._hatch_beyond(ax, ratio, by_group, tolerance)
         legend_below(ax, self.errorbars_, series)
         if by_group and next(iter(self.reports)) != "model":
             ax.set_title(next(iter(self.reports)))
@@ -239,13 +240,29 @@ class DisparityDisplay(Display):
         ax.axvline(parity, color=REFERENCE, linewidth=1.2, zorder=1)
         if tolerance is None:
             return
-        low, high = (tolerance, 1 / tolerance) if ratio else (-tolerance, tolerance)
-        if not by_group:
-            low, high = (tolerance, 1.0) if ratio else (0.0, tolerance)
-        ends = [end for end in (low, high) if end != parity]
-        ax.axvspan(low, high, facecolor="none", edgecolor="0.8", hatch="///", linewidth=0, zorder=0)
-        for end in ends:
-            ax.axvline(end, color=REFERENCE, linestyle=":", linewidth=1.2, zorder=1)
+        for end in _within(ratio, by_group, tolerance):
+            if end != parity:
+                ax.axvline(end, color=REFERENCE, linestyle=":", linewidth=1.2, zorder=1)
+
+    @staticmethod
+    def _hatch_beyond(ax: Any, ratio: bool, by_group: bool, tolerance: float | None) -> None:
+        """Hatch what is not accepted, as `TradeOffDisplay` does."""
+        if tolerance is None:
+            return
+        low, high = _within(ratio, by_group, tolerance)
+        left, right = ax.get_xlim()
+        for start, stop in ((left, low), (high, right)):
+            if start < stop:
+                ax.axvspan(
+                    start,
+                    stop,
+                    facecolor="none",
+                    edgecolor="0.85",
+                    hatch="//",
+                    linewidth=0,
+                    zorder=0,
+                )
+        ax.set_xlim(left, right)
 
     def to_dict(self) -> dict[str, Any]:
         """Columns model, notion, rate, group, estimate, lower, upper and count."""
@@ -302,3 +319,10 @@ def _axis_label(report: DisparityReport, by_group: bool) -> str:
     if not by_group:
         what = f"worst {report.measure}: {what}"
     return f"{what}\n({kind} {report.confidence:.0%} intervals)"
+
+
+def _within(ratio: bool, by_group: bool, tolerance: float) -> tuple[float, float]:
+    """Ends of what a tolerance, or the least ratio, accepts."""
+    if by_group:
+        return (tolerance, 1 / tolerance) if ratio else (-tolerance, tolerance)
+    return (tolerance, 1.0) if ratio else (0.0, tolerance)

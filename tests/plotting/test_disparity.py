@@ -83,6 +83,16 @@ def test_tolerance_is_drawn_at_its_place(sample):
             and len(line.get_xdata()) == 2
         }
         assert places <= lines
+        # Hatched beyond the tolerance, within the picture.
+        left, right = display.ax_.get_xlim()
+        spans = [
+            (patch.get_x(), patch.get_x() + patch.get_width())
+            for patch in display.ax_.patches
+            if patch.get_hatch()
+        ]
+        for start, stop in spans:
+            assert left <= start < stop <= right + 1e-12
+            assert not any(start < place < stop for place in places)
 
 
 def test_errors(sample):

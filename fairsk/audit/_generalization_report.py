@@ -11,7 +11,7 @@ import numpy as np
 from fairsk.audit._families import check_min_group_size, family_name
 from fairsk.audit._gaps import GroupValues, gap_change, gap_interval
 from fairsk.audit._group_metrics import GroupMetric, resolve_metrics
-from fairsk.audit._models import check_response, is_estimator, named_models
+from fairsk.audit._models import UNNAMED, check_response, is_estimator, named_models
 from fairsk.audit._render import Record, Report, Section, spoken, with_interval
 from fairsk.audit._splits import Split, make_splits
 from fairsk.metrics import check_confidence
@@ -252,7 +252,7 @@ def generalization_report(
     metrics = resolve_metrics(metric, options)
     splits = make_splits({"train": train, "validation": validation, "test": test}, groups=groups)
     names = [split.name for split in splits]
-    models = named_models({"predictions": estimator} if _is_by_split(estimator) else estimator)
+    models = named_models({UNNAMED: estimator} if _is_by_split(estimator) else estimator)
     for name, model in models.items():
         _check_model(name, model, splits)
     study = _Study(splits, confidence, simultaneous, n_resamples, random_state, min_group_size)

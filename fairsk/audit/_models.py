@@ -11,6 +11,13 @@ from fairsk.metrics import check_binary, inform
 from fairsk.utils import check_same_rows
 
 RESPONSES = ("predict", "predict_proba")
+# The name of predictions that were given without one.
+UNNAMED = "predictions"
+
+
+def predictions_of(name: str) -> str:
+    """The predictions of a model, at the start of a message."""
+    return "The predictions" if name == UNNAMED else f"Predictions of {name}"
 
 
 def is_estimator(model: Any) -> bool:
@@ -20,7 +27,7 @@ def is_estimator(model: Any) -> bool:
 def named_models(models: Any) -> dict[str, Any]:
     """One model or a mapping of them, by name."""
     if not isinstance(models, Mapping):
-        return {type(models).__name__ if is_estimator(models) else "predictions": models}
+        return {type(models).__name__ if is_estimator(models) else UNNAMED: models}
     if not models:
         raise ValueError("The dict of models is empty; give at least one name -> model.")
     return {str(name): model for name, model in models.items()}
@@ -112,7 +119,7 @@ def decisions_of(
     else:
         predicted = model
     predicted = predicted.toarray() if hasattr(predicted, "toarray") else np.asarray(predicted)
-    check_same_rows(y=y, **{f"Predictions of {name}": predicted})
+    check_same_rows(y=y, **{predictions_of(name): predicted})
     if len(set(y.ravel().tolist())) > 2:
         y, predicted = _one_against_the_rest(y, predicted, pos_label, scored, name)
         pos_label = True
@@ -149,23 +156,23 @@ def _one_against_the_rest(
         return y == pos_label, predicted
     strange = [label for label in np.unique(predicted).tolist() if label not in y]
     if predicted.dtype.kind == "f" and strange:
-        raise ValueError(f"Predictions of {name} are not labels of y (such as {strange[0]!r}).")
+        raise ValueError(f"{predictions_of(name)} are not labels of y (such as {strange[0]!r}).")
     return y == pos_label, predicted == pos_label
 
 
 def _soft(predicted: np.ndarray, threshold: float | None, name: str) -> np.ndarray:
     if predicted.ndim != 1 or predicted.dtype.kind not in "iufb":
         raise ValueError(
-            f"Predictions of {name} must be one score a row, got shape {predicted.shape} of "
+            f"{predictions_of(name)} must be one score a row, got shape {predicted.shape} of "
             f"{predicted.dtype}."
         )
     if not np.isfinite(predicted).all():
-        raise ValueError(f"Predictions of {name} have missing or infinite values.")
+        raise ValueError(f"{predictions_of(name)} have missing or infinite values.")
     if threshold is not None:
         return (predicted >= threshold).astype(float)
     if predicted.min() < 0 or predicted.max() > 1:
         raise ValueError(
-            f"Predictions of {name} are not probabilities (between {predicted.min():.3g} and "
+            f"{predictions_of(name)} are not probabilities (between {predicted.min():.3g} and "
             f"{predicted.max():.3g}). Give a threshold to turn scores into decisions."
         )
     return predicted.astype(float)
@@ -178,7 +185,7 @@ def _check_labels(y: np.ndarray, predicted: np.ndarray, name: str) -> None:
     strange = [value for value in np.unique(predicted).tolist() if value not in labels | {0, 1}]
     if strange:
         raise ValueError(
-            f"Predictions of {name} are scores (such as {strange[0]:.4g}), not labels. Give "
+            f"{predictions_of(name)} are scores (such as {strange[0]:.4g}), not labels. Give "
             f"threshold=0.5 to turn them into decisions, or response_method='predict_proba' to "
             f"take probabilities as randomised decisions. For a regressor see "
             f"fairsk.equalized_odds_test."

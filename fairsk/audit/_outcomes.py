@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.audit._models import check_target, decisions_of, is_estimator
+from fairsk.audit._models import check_target, decisions_of, is_estimator, predictions_of
 from fairsk.metrics import inform, notion_of_rates
 from fairsk.notions import GroupRate
 from fairsk.utils import check_same_rows
@@ -71,7 +71,7 @@ def make_outcome(
         wrong = []
         for name, one in models.items():
             predicted = _labels_of(one, X, prediction_features)
-            check_same_rows(y=labels, **{f"Predictions of {name}": predicted})
+            check_same_rows(y=labels, **{predictions_of(name): predicted})
             _check_are_labels(predicted, labels, name)
             wrong.append(predicted != labels)
         used = np.ones(len(labels), dtype=bool)
@@ -148,7 +148,7 @@ def _decisions(model: Any, X: Any, features: Any, options: dict[str, Any], name:
     if positive is None:
         if len(values) > 2:
             raise ValueError(
-                f"Predictions of {name} have {len(values)} values; give pos_label for one class, "
+                f"{predictions_of(name)} have {len(values)} values; give pos_label for one class, "
                 f"or threshold for scores."
             )
         classes = getattr(model, "classes_", None)
@@ -160,6 +160,6 @@ def _check_are_labels(predicted: np.ndarray, labels: np.ndarray, name: str) -> N
     if predicted.dtype.kind == "f" and not np.isin(predicted, labels).all():
         strange = predicted[~np.isin(predicted, labels)][0]
         raise ValueError(
-            f"Predictions of {name} are scores (such as {strange:.4g}), not labels of y. Give "
+            f"{predictions_of(name)} are scores (such as {strange:.4g}), not labels of y. Give "
             f"threshold=0.5 to turn them into decisions."
         )

@@ -130,7 +130,7 @@ class FairNetworkClassifier(ClassifierMixin, BaseFairNetwork):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of two classes, but y has one class only: "
-                f"{self.classes_[0]!r}."
+                f"{self.classes_[0]}."
             )
         return codes
 

@@ -2,7 +2,8 @@
 
 from fairsk.audit._fairness_report import FairnessReport, fairness_report
 from fairsk.audit._generalization_report import GeneralizationReport, generalization_report
-from fairsk.audit._gerrymandering import GerrymanderingReport, gerrymandering_audit
+from fairsk.audit._gerrymandering import gerrymandering_audit
+from fairsk.audit._gerrymandering_report import GerrymanderingReport
 
 __all__ = [
     "FairnessReport",

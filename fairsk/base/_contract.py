@@ -120,7 +120,7 @@ class BaseFairClassifier(SensitiveFeaturesMixin, ClassifierMixin, BaseEstimator,
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of two classes, but y has one class only: "
-                f"{classes[0]!r}."
+                f"{classes[0]}."
             )
         self.classes_ = classes
         return codes

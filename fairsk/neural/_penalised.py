@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -105,9 +106,9 @@ class PenalisedNetwork(BaseFairNetwork):
         self.verbose = verbose
         self.random_state = random_state
 
+    @abstractmethod
     def _target_kind(self) -> str:
         """What y is, as penalties call it."""
-        raise NotImplementedError
 
     # -------------------------------------------------------------- the rows
 
@@ -250,9 +251,9 @@ class PenalisedNetwork(BaseFairNetwork):
         with torch.no_grad():
             return float(self._penalty()(labelled.batch(outputs, labelled.all_rows())))
 
+    @abstractmethod
     def _known_target(self, y: np.ndarray) -> np.ndarray:
         """The target of further rows as the loss takes it."""
-        raise NotImplementedError
 
     # ---------------------------------------------------------------- checks
 

@@ -287,7 +287,7 @@ class SensitiveInformationRemover(
             self.classes_, codes = np.unique(y, return_inverse=True)
             if len(self.classes_) < 2:
                 raise ValueError(
-                    f"y has one class only: {self.classes_[0]!r}. Give a y with information to "
+                    f"y has one class only: {self.classes_[0]}. Give a y with information to "
                     f"keep, or none at all to reconstruct X."
                 )
             return codes

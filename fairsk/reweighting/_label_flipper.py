@@ -53,7 +53,7 @@ class BaseLabelFlipper(SensitiveFeaturesMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            found = f"one class only: {self.classes_[0]!r}" if len(self.classes_) else "no rows"
+            found = f"one class only: {self.classes_[0]}" if len(self.classes_) else "no rows"
             raise ValueError(
                 f"{type(self).__name__} needs samples of two classes, but y has {found}."
             )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 
+import fairlearn.metrics as fm
 import numpy as np
 import pytest
+from fairlearn import postprocessing, reductions
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -22,11 +24,6 @@ from fairsk import (
 )
 from fairsk import metrics as ours
 from fairsk.datasets import load_compas
-
-fairlearn = pytest.importorskip("fairlearn")
-fm = pytest.importorskip("fairlearn.metrics")
-postprocessing = pytest.importorskip("fairlearn.postprocessing")
-reductions = pytest.importorskip("fairlearn.reductions")
 
 DISPARITIES = [
     "accuracy_difference",

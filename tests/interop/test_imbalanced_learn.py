@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import imblearn.over_sampling as over
+import imblearn.under_sampling as under
 import numpy as np
 import pandas as pd
 import pytest
+from imblearn.pipeline import Pipeline
 from sklearn import config_context
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.preprocessing import StandardScaler
@@ -12,10 +15,6 @@ from sklearn.preprocessing import StandardScaler
 from fairsk.metrics import make_aware_scorer, make_fairness_scorer
 from tests.estimators import ALL, GRIDS, NETWORKS, REWEIGHTERS
 from tests.interop._fitted import make_data
-
-over = pytest.importorskip("imblearn.over_sampling")
-under = pytest.importorskip("imblearn.under_sampling")
-Pipeline = pytest.importorskip("imblearn.pipeline").Pipeline
 
 CLASSIFIERS = {**ALL, **REWEIGHTERS, **NETWORKS}
 # A tolerance may be out of reach of the cost-sensitive model on data this small.

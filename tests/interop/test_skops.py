@@ -6,6 +6,7 @@ import importlib
 
 import numpy as np
 import pytest
+import skops.io as sio
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +23,6 @@ from fairsk import (
 )
 from tests.interop._fitted import FITTED, UNFITTED, fitted, make_data, predictions
 
-sio = pytest.importorskip("skops.io")
 # Of scikit-learn's, not ours to declare.
 FOREIGN = ("sklearn.", "numpy.", "scipy.")
 

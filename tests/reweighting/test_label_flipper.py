@@ -2,6 +2,7 @@
 
 import pickle
 
+import imblearn.pipeline as imblearn
 import numpy as np
 import pytest
 from sklearn import config_context
@@ -58,7 +59,6 @@ def test_frames(data, container):
 
 
 def test_imbalanced_learn_pipeline_by_metadata(data):
-    imblearn = pytest.importorskip("imblearn.pipeline")
     X, y, sex = data
     flipper = LabelFlipper(p={"m": 1.0}, random_state=0)
     with config_context(enable_metadata_routing=True):
@@ -76,7 +76,6 @@ def test_imbalanced_learn_pipeline_by_metadata(data):
 
 
 def test_imbalanced_learn_pipeline_by_columns(data):
-    imblearn = pytest.importorskip("imblearn.pipeline")
     X, y, sex = data
     X = np.column_stack([X, sex == "m"])
     flipper = LabelFlipper(p=1.0, group=1, sensitive_columns=[3], random_state=0)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
+from fairsk.curvature._row_sample import draw_rows, inclusion_probabilities
 from fairsk.curvature._score_model import Linearization, ScoreModel
 
 
@@ -136,17 +137,20 @@ class TrainingObjective:
         matrix = np.array(columns)
         return (matrix + matrix.T) / 2
 
-    def subsample(self, n_rows: int, random_state: Any) -> TrainingObjective:
-        """The objective of some of the rows, drawn with probability proportional to weight.
+    def subsample(
+        self, n_rows: int, random_state: Any, kind: str = "gauss_newton"
+    ) -> TrainingObjective:
+        """The objective of some of the rows, whose curvature estimates that of all without bias.
 
-        Drawn without replacement where the weights are equal.
+        Rows that the model is sure of hardly bend the loss, so that rows are drawn with probability
+        proportional to what they add to it: w p (1 - p) for "gauss_newton", w abs(p - y), which is
+        no smaller, for "hessian". Weights are divided by the probability of being drawn, and no
+        longer sum to one.
         """
-        rng = np.random.default_rng(random_state)
-        if n_rows >= len(self.y):
+        amounts = self.weight * (self.curvatures if kind == "gauss_newton" else abs(self.slopes))
+        probability = inclusion_probabilities(amounts, n_rows)
+        rows = draw_rows(probability, np.random.default_rng(random_state))
+        if len(rows) in (0, len(self.y)):
             return self
-        if np.ptp(self.weight) <= 1e-9 * self.weight.max():
-            rows = np.sort(rng.choice(len(self.y), n_rows, replace=False))
-        else:
-            rows = np.sort(rng.choice(len(self.y), n_rows, p=self.weight))
-        even = np.full(n_rows, 1 / n_rows)
-        return replace(self, X=self.X[rows], y=self.y[rows], weight=even)
+        weight = self.weight[rows] / probability[rows]
+        return replace(self, X=self.X[rows], y=self.y[rows], weight=weight)

@@ -84,7 +84,8 @@ def solve_damped(
     max_iter : int, default=200
         Iterations of conjugate gradient for each gradient.
     max_rows : int, optional
-        Conjugate gradient looks at no more rows than this, drawn once.
+        Conjugate gradient looks at no more rows than this, drawn once, with probability
+        proportional to how much they bend the loss.
     random_state : int, Generator or None, default=None
         Draws those rows.
 
@@ -119,7 +120,7 @@ def solve_damped(
     if chosen == "gram":
         return _gram(objective, gradients, damping, kind)
     if max_rows is not None:
-        objective = objective.subsample(max_rows, random_state)
+        objective = objective.subsample(max_rows, random_state, kind)
     return _conjugate_gradient(objective, gradients, damping, kind, tol, max_iter)
 
 

@@ -100,8 +100,9 @@ class InfluenceReweighter(BaseFairClassifier):
         How the curvature is inverted: by its factors, those of the rows, or iterations.
     solver_tol, solver_max_iter : default=1e-2, 200
         Residual at which conjugate gradient stops, and its iterations at most.
-    max_rows : int or None, default=20_000
-        Conjugate gradient takes the curvature from so many rows.
+    max_rows : int or None, default=5_000
+        Conjugate gradient takes the curvature from so many rows, drawn with probability
+        proportional to how much they bend the loss: rows that the model is sure of add little.
     sensitive_columns, drop_sensitive_columns
         As in `fairsk.BayesOptimalFairPostProcessor`.
     random_state : int or None, default=None
@@ -205,7 +206,7 @@ class InfluenceReweighter(BaseFairClassifier):
         solver: str = "auto",
         solver_tol: float = 1e-2,
         solver_max_iter: int = 200,
-        max_rows: int | None = 20_000,
+        max_rows: int | None = 5_000,
         sensitive_columns: Any = None,
         drop_sensitive_columns: Any = "auto",
         random_state: int | None = None,

@@ -107,6 +107,10 @@ class MinDiffIOClassifier(FairMultiLabelClassifier):
     threshold_level : {"system", "task"}, default="system"
         Whether the rule holds for the system, with one threshold for all tasks, or for each task.
     target_rate : float, default=0.1
+    combination : {"max", "noisy_or"}, default="max"
+        How tasks make up the system, beyond the paper: it flags where any task does, and ranks by
+        the largest margin; or it takes its probability to be :math:`1 - \prod_t (1 - p_t)`, with
+        one threshold, which ranks better where tasks seldom hold together. Tasks are trained alike.
     max_epochs : int, default=25
     batch_size : int, default=128
     optimizer : {"sgd", "adam"}, default="sgd"
@@ -207,6 +211,7 @@ class MinDiffIOClassifier(FairMultiLabelClassifier):
         thresholds: Any = 0.5,
         threshold_level: str = "system",
         target_rate: float = 0.1,
+        combination: str = "max",
         max_epochs: int = 25,
         batch_size: int = 128,
         optimizer: str = "sgd",
@@ -238,6 +243,7 @@ class MinDiffIOClassifier(FairMultiLabelClassifier):
         self.thresholds = thresholds
         self.threshold_level = threshold_level
         self.target_rate = target_rate
+        self.combination = combination
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer

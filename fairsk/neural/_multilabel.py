@@ -204,7 +204,7 @@ class FairTasksClassifier(FairNetworkClassifier):
         return margins.max(axis=1) if margins.ndim == 2 else margins
 
     def predict_system(self, X: Any) -> np.ndarray:
-        """The system's decision: 1 where any task is over its threshold.
+        """The system's decision: 1 where `system_score` is positive.
 
         Parameters
         ----------

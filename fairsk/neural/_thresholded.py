@@ -16,6 +16,7 @@ from fairsk.neural._thresholds import (
     calibrated_log_odds,
     check_thresholds,
     fixed_log_odds,
+    system_log_odds,
 )
 
 
@@ -24,7 +25,7 @@ class FairMultiLabelClassifier(FairTasksClassifier):
 
     y is one binary label (any two values), or an indicator matrix of several tasks. The loss is the
     sum of the tasks' cross-entropies. The subclass has the constructor parameters ``thresholds``,
-    ``threshold_level`` and ``target_rate`` beside the others.
+    ``threshold_level``, ``target_rate`` and ``combination`` beside the others.
 
     Attributes
     ----------
@@ -33,12 +34,13 @@ class FairMultiLabelClassifier(FairTasksClassifier):
     n_tasks_ : int
         Number of logits.
     thresholds_ : ndarray of shape (n_tasks_,)
-        Probabilities over which a task flags a row.
+        Probabilities over which a task flags a row; all are the system's with "noisy_or".
     """
 
     thresholds: Any
     threshold_level: Any
     target_rate: Any
+    combination: Any
 
     # --------------------------------------------------------------- targets
 
@@ -76,7 +78,10 @@ class FairMultiLabelClassifier(FairTasksClassifier):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_thresholds(self.thresholds, self.threshold_level, self.target_rate)
+        self._check_thresholds()
+
+    def _check_thresholds(self) -> None:
+        check_thresholds(self.thresholds, self.threshold_level, self.target_rate, self.combination)
 
     def _holds_out(self) -> bool:
         return super()._holds_out() or isinstance(self.thresholds, str)
@@ -90,20 +95,21 @@ class FairMultiLabelClassifier(FairTasksClassifier):
             self._calibrate(self._module_outputs(validation.X), validation.y)
 
     def _calibrate(self, scores: np.ndarray, Y: np.ndarray) -> None:
-        self._set_thresholds(
-            calibrated_log_odds(
-                scores,
-                Y,
-                rule=self.thresholds,
-                level=self.threshold_level,
-                rate=self.target_rate,
-                names=self.task_names_,
-            )
+        if self.threshold_level == "system":
+            scores = system_log_odds(scores, self.combination)[:, None]
+            Y, names = Y.max(axis=1, keepdims=True), ["the system"]
+        else:
+            names = [f"task {name!r}" for name in self.task_names_]
+        found = calibrated_log_odds(
+            scores, Y, rule=self.thresholds, rate=self.target_rate, names=names
         )
+        self._set_thresholds(np.broadcast_to(found, self.n_tasks_).copy())
 
     def _set_thresholds(self, log_odds: np.ndarray) -> None:
         # Kept as log-odds too: a probability near one has lost their digits.
         self._threshold_log_odds, self.thresholds_ = log_odds, expit(log_odds)
+        # Thresholds belong to the combination that they were set for.
+        self._combination = self.combination
 
     def calibrate_thresholds(self, X: Any, y: Any) -> Any:
         """Set `thresholds_` by the rule ``thresholds`` on validation data of your own.
@@ -127,7 +133,7 @@ class FairMultiLabelClassifier(FairTasksClassifier):
         ThresholdWarning
             If the rate cannot be reached.
         """
-        check_thresholds(self.thresholds, self.threshold_level, self.target_rate)
+        self._check_thresholds()
         if not isinstance(self.thresholds, str):
             raise ValueError(
                 f"thresholds={self.thresholds!r} are fixed; set thresholds='fpr', 'tpr' or "
@@ -154,6 +160,26 @@ class FairMultiLabelClassifier(FairTasksClassifier):
         outputs = self._outputs(X)
         margins = outputs - self._threshold_log_odds.astype(outputs.dtype)
         return margins if self._is_multilabel() else margins[:, 0]
+
+    def system_score(self, X: Any) -> np.ndarray:
+        """What ranks rows for the system, which flags where it is positive.
+
+        The largest of the tasks' margins; with ``combination="noisy_or"`` the log-odds that any
+        task is positive, less those of the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        outputs = self._outputs(X)
+        if self._combination == "max":
+            return super().system_score(X)
+        margins = system_log_odds(outputs, self._combination) - self._threshold_log_odds[0]
+        return margins.astype(outputs.dtype)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities: of both classes for one label, of a one for each of several tasks.

@@ -1,4 +1,4 @@
-"""Thresholds of several tasks, calibrated to a rate on validation data."""
+"""What several tasks say as a system, and thresholds calibrated to a rate on validation data."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scipy.special import logit
 
 RULES = ("fpr", "tpr", "base_rate")
 LEVELS = ("system", "task")
+COMBINATIONS = ("max", "noisy_or")
 RATES = {"fpr": "false positive rate", "tpr": "true positive rate", "base_rate": "rate of flags"}
 
 
@@ -19,7 +20,35 @@ class ThresholdWarning(UserWarning):
     """Thresholds cannot reach the rate that was asked for."""
 
 
-def check_thresholds(thresholds: Any, level: str, rate: Any) -> None:
+def system_log_odds(scores: np.ndarray, combination: str) -> np.ndarray:
+    r"""Log-odds that any task is positive, from those of each.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_tasks)
+    combination : {"max", "noisy_or"}
+        The largest, right where one task implies the others; or those of
+        :math:`1 - \prod_t (1 - p_t)`, right where tasks are independent given X.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.special import expit, logit
+    >>> expit(system_log_odds(logit(np.array([[0.5, 0.2]])), "noisy_or"))
+    array([0.6])
+    """
+    if combination == "max" or scores.shape[1] == 1:
+        return scores.max(axis=1)
+    # Minus the log of the probability that none is.
+    none = np.logaddexp(0.0, scores.astype(float)).sum(axis=1)
+    return none + np.log(np.maximum(-np.expm1(-none), np.finfo(float).tiny))
+
+
+def check_thresholds(thresholds: Any, level: str, rate: Any, combination: str) -> None:
     """Refuse settings that are no thresholds, whatever the number of tasks.
 
     Raises
@@ -28,6 +57,15 @@ def check_thresholds(thresholds: Any, level: str, rate: Any) -> None:
     """
     if level not in LEVELS:
         raise ValueError(f"threshold_level must be one of {list(LEVELS)}, got {level!r}.")
+    if combination not in COMBINATIONS:
+        raise ValueError(f"combination must be one of {list(COMBINATIONS)}, got {combination!r}.")
+    has_one = level == "system" if isinstance(thresholds, str) else np.size(thresholds) == 1
+    if combination != "max" and not has_one:
+        raise ValueError(
+            f"combination={combination!r} makes one probability for the system, so that it needs "
+            f"one threshold, but thresholds={thresholds!r} with threshold_level={level!r} give one "
+            f"a task. Give one number, or a rule with threshold_level='system'."
+        )
     if isinstance(thresholds, str):
         if thresholds not in RULES:
             raise ValueError(
@@ -71,7 +109,6 @@ def calibrated_log_odds(
     Y: np.ndarray,
     *,
     rule: str,
-    level: str,
     rate: float,
     names: Sequence[str],
 ) -> np.ndarray:
@@ -79,20 +116,17 @@ def calibrated_log_odds(
 
     Parameters
     ----------
-    scores, Y : ndarray of shape (n_samples, n_tasks)
-        Log-odds, and labels 0 or 1.
+    scores, Y : ndarray of shape (n_samples, n_columns)
+        Log-odds, and labels 0 or 1: of each task, or of the system.
     rule : {"fpr", "tpr", "base_rate"}
         At most a false positive rate, at least a true positive rate, or as many flags as labels.
-    level : {"system", "task"}
-        One threshold for all tasks, so that the system (any task over it) has the rate; or one a
-        task, so that each has.
     rate : float
     names : sequence of str
-        Of the tasks.
+        What each column is, for messages.
 
     Returns
     -------
-    ndarray of shape (n_tasks,)
+    ndarray of shape (n_columns,)
 
     Raises
     ------
@@ -108,16 +142,11 @@ def calibrated_log_odds(
     Examples
     --------
     >>> scores, Y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[0], [0], [0], [1]])
-    >>> calibrated_log_odds(scores, Y, rule="fpr", level="task", rate=0.34, names=["toxic"])
+    >>> calibrated_log_odds(scores, Y, rule="fpr", rate=0.34, names=["task 'toxic'"])
     array([1.5])
     """
-    if level == "system":
-        scores, Y = scores.max(axis=1, keepdims=True), Y.max(axis=1, keepdims=True)
-        what = ["the system"]
-    else:
-        what = [f"task {name!r}" for name in names]
-    found = [_threshold(scores[:, t], Y[:, t], rule, rate, what[t]) for t in range(scores.shape[1])]
-    return np.broadcast_to(found, len(names)).copy()
+    columns = zip(scores.T, Y.T, names, strict=True)
+    return np.array([_threshold(s, y, rule, rate, name) for s, y, name in columns])
 
 
 def _threshold(scores: np.ndarray, y: np.ndarray, rule: str, rate: float, what: str) -> float:

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.special import logit
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.feature_extraction.text import HashingVectorizer
@@ -253,6 +254,34 @@ def test_thresholds_are_calibrated_on_held_out_rows():
     # Each flag is a margin over its threshold, and so is the system's.
     np.testing.assert_array_equal(flags, model.predict_proba(fresh) > model.thresholds_)
     np.testing.assert_array_equal(model.predict_system(fresh), model.system_score(fresh) > 0)
+
+
+def test_system_by_noisy_or():
+    X, Y, A = data(2000)
+    settings = {"thresholds": "fpr", "target_rate": 0.2, "validation_fraction": 0.5}
+    model = make(combination="noisy_or", max_epochs=8, **settings)
+    model.fit(X, Y, sensitive_features=A)
+    # The tasks are trained as ever.
+    plain = make(max_epochs=8, **settings).fit(X, Y, sensitive_features=A)
+    p = model.predict_proba(X)
+    np.testing.assert_array_equal(p, plain.predict_proba(X))
+    any_task, threshold = 1 - np.prod(1 - p, axis=1), model.thresholds_[0]
+    flags = model.predict_system(X)
+    np.testing.assert_array_equal(flags, any_task > threshold)
+    np.testing.assert_allclose(model.system_score(X), logit(any_task) - logit(threshold), atol=1e-5)
+    assert (flags >= model.predict(X).max(axis=1)).all()
+    assert model.system_score(X.astype(np.float32)).dtype == np.float32
+    fresh, labels, _ = data(2000, seed=1)
+    model.calibrate_thresholds(fresh, labels)
+    negative = labels.max(axis=1) == 0
+    assert abs(model.predict_system(fresh)[negative].mean() - 0.2) < 0.01
+    # Set and not calibrated again, it waits.
+    model.set_params(combination="max")
+    assert (model.predict_system(fresh) > model.predict(fresh).max(axis=1)).any()
+    model.calibrate_thresholds(fresh, labels)
+    np.testing.assert_array_equal(model.predict_system(fresh), model.predict(fresh).max(axis=1))
+    with pytest.raises(ValueError, match="needs one threshold"):
+        make(combination="noisy_or", thresholds=[0.2, 0.3, 0.4]).fit(X, Y, sensitive_features=A)
 
 
 def test_fixed_thresholds_and_direct():

@@ -13,7 +13,7 @@ from fairsk.solvers._constraints import Constraints
 from fairsk.solvers._outcome import GAP, Outcome
 from fairsk.solvers._rows import Band, Rows, Sweep
 from fairsk.solvers._sifting import exact_on_band
-from fairsk.solvers._smoothed_dual import anneal
+from fairsk.solvers._smoothed_dual import Annealed, anneal
 
 __all__ = ["Driver", "ScaledProblem"]
 
@@ -28,7 +28,13 @@ _ALL_AT_ONCE = 1_500
 # How many times the distance expected a band made for it reaches: one that is left too
 # early costs a pass over all rows, more rows little.
 _WIDE = 2.0
+# How many times as large the next band is where the optimum was outside more than once.
+_WIDER = 3
 _LEAST_TEMPERATURE = 1e-4
+# Fractional atoms from which a program for each chunk of them takes longer than settling
+# them by scores of their own, and how much their margins count beside a random score.
+_MANY_TIES = 2_000
+_MARGINS = 100.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Driver:
     def __init__(self, rows: Rows, random_state: int = 0):
         self.rows = rows
         self.rng = np.random.default_rng(random_state)
+        self.settles_ties = True
         scores, weights = rows.scores, rows.weights
         total = weights.sum()
         self.worst_value = float(np.minimum(scores, 0.0) @ weights)
@@ -175,14 +182,14 @@ class Driver:
                 # The multipliers left the band: go on around the place they reached.
                 multipliers = found.multipliers
                 sweep = self.rows.sweep(problem.scaled.prices(multipliers))
-                size = size * 3 // 2
+                # Ties can make a band much larger than it was asked to be.
+                size = max(size, len(band.index)) * _WIDER if n_rounds > 1 else size * 3 // 2
                 continue
             multipliers, decision = found.multipliers, found.decision
             if not exact:
                 decision = (band.margins(problem.scaled.prices(multipliers)) > 0).astype(float)
             elif not self._hopeless(band, problem.scaled, multipliers):
-                found = decision, multipliers
-                decision, multipliers = self._sift(band, problem.scaled, *found, _program(r, near))
+                decision, multipliers = self._sift(band, problem.scaled, found, _program(r, near))
             before, sweep = sweep, self._test(band, problem.scaled.prices(multipliers), exact)
             outcome = self._outcome(band, before, decision, sweep, problem, multipliers, n_rounds)
             best = outcome if best is None or outcome.loss < best.loss else best
@@ -231,16 +238,47 @@ class Driver:
         dual += band.weights @ np.maximum(margins, 0.0) + limits.support(multipliers)
         return bool(dual < self.worst_value - 1e-9 * self.unit)
 
-    def _sift(self, band, limits, decision, multipliers, size):
+    def _sift(self, band, limits, found: Annealed, size):
         return exact_on_band(
             band,
             limits,
-            decision,
-            multipliers,
+            self._settle_ties(band, limits, found),
+            found.multipliers,
             spread=self.spread,
             size=size,
             tolerance=0.1 * GAP * self.unit,
         )
+
+    def _settle_ties(self, band: Band, limits: Constraints, found: Annealed) -> np.ndarray:
+        """Decide very many atoms on the boundary so that their moments stay and few are fractional.
+
+        An active constraint can tie whole groups. Which of their rows are accepted is then open,
+        as long as the moments are kept: any other score settles it, and random ones, which tie
+        nowhere, make a problem of the same kind that is as quickly solved as the first. Margins
+        are part of the score, for the atoms that are near the boundary and not on it.
+        """
+        decision = found.decision
+        fractional = np.flatnonzero((decision > 0) & (decision < 1))
+        if not (self.settles_ties and found.converged and len(fractional) > _MANY_TIES):
+            return decision
+        others = decision.copy()
+        others[fractional] = 0.0
+        margins = band.margins(limits.prices(found.multipliers))[fractional] / found.temperature
+        rows = Rows(
+            _MARGINS * margins + self.rng.standard_normal(len(fractional)),
+            band.basis[fractional],
+            band.weights[fractional],
+            base_moments=band.total_moments(others),
+        )
+        values = limits.contrasts @ band.total_moments(decision)
+        kept = Constraints(limits.contrasts, values, values)
+        driver = Driver(rows)
+        driver.settles_ties = False
+        outcome = driver.solve(kept, None, exact=True)
+        if outcome.infeasible or outcome.violation > GAP:
+            return decision
+        others[fractional] = outcome.decision
+        return others
 
     def _all_at_once(self, limits: Constraints, exact: bool) -> Outcome:
         """Solve a small problem as one linear program."""
@@ -249,8 +287,8 @@ class Driver:
         sweep = self.rows.sweep(np.zeros(self.rows.n_basis))
         band = self.rows.band(sweep, len(self.rows))
         decision = (band.scores > 0).astype(np.float64)
-        size = _program(len(scale), None)
-        decision, multipliers = self._sift(band, limits, decision, scale * 0.0, size)
+        found = Annealed(scale * 0.0, decision, 0.0, converged=True)
+        decision, multipliers = self._sift(band, limits, found, _program(len(scale), None))
         after = self.rows.sweep(limits.prices(multipliers))
         if not exact:
             decision = (band.margins(after.prices) > 0).astype(np.float64)

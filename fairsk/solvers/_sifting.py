@@ -25,8 +25,10 @@ _MAX_PROGRAMS = 40
 _ROUNDING = 1e-6
 _EXACT = 1e-13
 _MAX_POLISH = 3
-# Margins, in spreads of the scores, that are zero but for rounding.
+# Margins, in spreads of the scores, that are zero but for rounding, and how many atoms of
+# such margins take part in a correction.
 _TIED = 1e-12
+_MOST_TIED = 2_000
 
 
 class _Program:
@@ -195,7 +197,10 @@ def _polished(
     floor = np.where(multipliers > 0, limits.upper, limits.lower)
     ceiling = np.where(multipliers < 0, limits.lower, limits.upper)
     margins = band.margins(limits.prices(multipliers))
-    chosen = np.flatnonzero((decision > 0) & (decision < 1) | (np.abs(margins) <= _TIED * spread))
+    fractional = (decision > 0) & (decision < 1)
+    tied = np.flatnonzero(~fractional & (np.abs(margins) <= _TIED * spread))
+    few = tied[:: 1 + len(tied) // _MOST_TIED]
+    chosen = np.sort(np.concatenate([np.flatnonzero(fractional), few]))
     program = _Program(band, chosen, limits) if len(chosen) else None
     values = limits.contrasts @ band.total_moments(decision)
     missing = limits.residual(multipliers, values).max(initial=0.0)

@@ -30,6 +30,10 @@ _MAX_TEMPERATURES = 14
 # Violation of the optimality condition, per root mean square of a constraint's row, at
 # which a minimisation stops; and that up to which it counts as converged.
 _TOLERANCE, _CONVERGED = 1e-9, 1e-6
+# Atoms within the half-width that would be as many at any other are tied: that many, if
+# their number hardly falls (by less than this share) at two temperatures in a row. Colder
+# ones would only ask for multipliers beyond double precision.
+_MANY_TIES, _STAYING, _IN_A_ROW = 2_000, 0.95, 2
 
 
 @dataclass(frozen=True)
@@ -94,16 +98,23 @@ def _quadratic_step(
     upper: np.ndarray,
     start: np.ndarray,
 ) -> np.ndarray:
-    """Minimise ``x' H x / 2 + linear . x + h(x)`` by projected Newton steps.
+    """Minimise ``d' H d / 2 + linear . d + h(start + d)`` over ``d`` by projected Newton steps.
 
-    The result may be inexact, but is never worse than ``start``: all the caller
-    needs for a direction of descent.
+    The result ``start + d`` may be inexact, but is never worse than ``start``: all the caller
+    needs for a direction of descent. At low temperatures the curvature is so large that in
+    ``start + d`` itself, instead of ``d``, the last digits would be lost.
     """
     x = start.copy()
     equality = lower == upper
-    value = 0.5 * x @ hessian @ x + linear @ x + support(x, lower, upper)
+    at_start = support(start, lower, upper)
+
+    def change(x: np.ndarray) -> float:
+        d = x - start
+        return float(0.5 * d @ hessian @ d + linear @ d) + (support(x, lower, upper) - at_start)
+
+    value = 0.0
     for _ in range(50):
-        gradient = hessian @ x + linear
+        gradient = hessian @ (x - start) + linear
         sign, slope = _orthant(x, gradient, lower, upper)
         step = _newton_point(hessian, x, sign, slope, equality)
         if -(step @ slope) <= 1e-14 * (abs(value) + 1e-300):
@@ -111,15 +122,21 @@ def _quadratic_step(
         for length in 0.5 ** np.arange(12):
             trial = x + length * step
             trial[(trial * sign < 0) & ~equality] = 0.0
-            new = 0.5 * trial @ hessian @ trial + linear @ trial + support(trial, lower, upper)
+            new = change(trial)
             if new < value:
                 break
         else:
-            break
+            # Coordinates that cross zero at once bend every step: let them be zero first.
+            crossing = (x != 0) & ((x + length * step) * sign < 0) & ~equality
+            if not crossing.any():
+                break
+            x = np.where(crossing, 0.0, x)
+            value = change(x)
+            continue
         decrease, x, value = value - new, trial, new
         if decrease <= 1e-13 * abs(value):
             break
-    return x
+    return x if value < 0 else start
 
 
 class _Smoothed:
@@ -190,8 +207,7 @@ class _Smoothed:
                 break
             hessian = self.hessian(margins)
             hessian[np.diag_indices_from(hessian)] += damping * floor_curvature
-            linear = -values - hessian @ multipliers
-            target = _quadratic_step(hessian, linear, self.lower, self.upper, multipliers)
+            target = _quadratic_step(hessian, -values, self.lower, self.upper, multipliers)
             step = target - multipliers
             if not step.any():
                 break
@@ -233,7 +249,8 @@ def anneal(
     temperature : float
         First half-width of the smoothing, in units of the scores.
     n_fractional : int
-        Stop when at most so many atoms are within the half-width.
+        Stop when at most so many atoms are within the half-width, or when a great many are
+        tied there.
     floor_curvature : ndarray of shape (r,)
         Curvature assumed, times a small damping, where no row is near.
     tolerance : float, default=1e-9
@@ -243,13 +260,22 @@ def anneal(
     -------
     Annealed
     """
+    n_before: float = np.inf
+    n_staying = 0
     for _ in range(_MAX_TEMPERATURES):
         problem = _Smoothed(band, limits, temperature)
         multipliers, margins = problem.minimise(multipliers, floor_curvature, tolerance)
         decision = problem.decision(margins)
         short = limits.residual(multipliers, problem.values(decision)).max(initial=0.0)
         converged = bool(short <= max(_CONVERGED, 10 * tolerance))
-        if not converged or np.count_nonzero((decision > 0) & (decision < 1)) <= n_fractional:
+        n_active = int(np.count_nonzero((decision > 0) & (decision < 1)))
+        n_staying = n_staying + 1 if n_active >= _STAYING * n_before else 0
+        if (
+            not converged
+            or n_active <= n_fractional
+            or (n_active > _MANY_TIES and n_staying >= _IN_A_ROW)
+        ):
             break
+        n_before = n_active
         temperature /= 4
     return Annealed(multipliers, decision, temperature, converged)

@@ -1,4 +1,4 @@
-"""Demographic parity problems that look like real ones."""
+"""Problems of demographic parity, and of equalized odds, that look like real ones."""
 
 from __future__ import annotations
 
@@ -38,6 +38,21 @@ def blind_problem(seed, n, n_groups, tolerance, dtype=np.float64):
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     shares = probabilities.mean(axis=0)
     return eta - 0.5, (probabilities / shares).astype(dtype), *_parity(shares, tolerance)
+
+
+def tied_problem(seed, n, n_groups, tolerance):
+    """Equalized odds when the rule sees the group: two multipliers tie every row of most groups."""
+    rng = np.random.default_rng(seed)
+    groups, eta = _population(rng, n, n_groups)
+    masses = [np.bincount(groups, one, minlength=n_groups) / n for one in (eta, 1 - eta)]
+    columns = np.column_stack([groups, groups + n_groups])
+    values = np.column_stack([eta / masses[0][groups], (1 - eta) / masses[1][groups]])
+    basis = sparse.csr_array(
+        (values.ravel(), columns.ravel(), np.arange(0, 2 * n + 1, 2)), shape=(n, 2 * n_groups)
+    )
+    halves = [_parity(mass / mass.sum(), tolerance)[0] for mass in masses]
+    bound = np.full(2 * n_groups, tolerance)
+    return eta - 0.5, basis, sparse.block_diag(halves).toarray(), -bound, bound
 
 
 def _parity(shares, tolerance):

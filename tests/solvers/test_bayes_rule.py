@@ -25,6 +25,7 @@ from fairsk.solvers import (
     BayesRule,
     JointProbabilities,
     RuleProblem,
+    _bayes_rule,
     rule_from_multipliers,
     solve_bayes_rule,
 )
@@ -378,6 +379,20 @@ def test_whole_tied_groups_are_not_memorised(notion, bound, contrast):
         # Rates of groups with about 500 rows of either label: the rule's expectation given x has
         # a standard deviation of at most 1/2 a row, 0.022 a rate. Three of them.
         assert fresh.violation(rule.decide(fresh.joint, randomize=randomize)) <= bound + 0.066
+
+
+@pytest.mark.parametrize(
+    ("notion", "bound", "n_programs"), [("accuracy_parity", 0.02, 2), ("equalized_odds", 0.0, 1)]
+)
+def test_another_cost_is_tried_where_it_can_help(notion, bound, n_programs, monkeypatch):
+    calls, solve = [], _bayes_rule.solve_plug_in
+    monkeypatch.setattr(
+        _bayes_rule, "solve_plug_in", lambda *a, **k: calls.append(0) or solve(*a, **k)
+    )
+    case = Case(notion, joint=joint_sample(5, N_LARGE, aware=True), cost=0.5, bound=bound)
+    rule = case.solve()
+    assert len(calls) == n_programs
+    assert rule.coarse_ties == (n_programs == 1)
 
 
 def test_coarse_rule_meets_equalized_odds_where_one_share_would_not():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _problems import aware_problem, blind_problem
+from _problems import aware_problem, blind_problem, tied_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_plug_in import grid_search, whole_program
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from fairsk.solvers import solve_plug_in
+from fairsk.solvers import _sifting, solve_plug_in
 
 # HiGHS solves the reference to an absolute 1e-7 per row and column of weight 1; the
 # means of such errors over n rows are far below this.
@@ -69,6 +69,20 @@ def test_large_problem_goes_through_samples_and_bands():
 def test_multipliers_in_large_aware_problem_certify_optimum():
     problem = aware_problem(2, 120_000, 11, 0.01)
     assert_certified(solve_plug_in(*problem), *problem)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whole_tied_groups_are_settled_at_once(seed, monkeypatch):
+    problem = tied_problem(seed, 60_000, 5, 0.0)
+    calls, vertex = [], _sifting._vertex
+    monkeypatch.setattr(_sifting, "_vertex", lambda *given: calls.append(0) or vertex(*given))
+    solution = solve_plug_in(*problem)
+    assert_certified(solution, *problem)
+    assert solution.n_randomized <= len(solution.multipliers)
+    margins = problem[0] - problem[1] @ (problem[2].T @ solution.multipliers)
+    assert np.count_nonzero(np.abs(margins) < 1e-9) > 10_000
+    # One small program for every chunk of the tied rows would be dozens.
+    assert len(calls) <= 6
 
 
 def test_loose_bounds_leave_the_unconstrained_rule():

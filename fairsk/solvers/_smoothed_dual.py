@@ -30,10 +30,10 @@ _MAX_TEMPERATURES = 14
 # Violation of the optimality condition, per root mean square of a constraint's row, at
 # which a minimisation stops; and that up to which it counts as converged.
 _TOLERANCE, _CONVERGED = 1e-9, 1e-6
-# Atoms within the half-width that would be as many at any other are tied: that many, if
-# their number hardly falls (by less than this share) at two temperatures in a row. Colder
-# ones would only ask for multipliers beyond double precision.
-_MANY_TIES, _STAYING, _IN_A_ROW = 2_000, 0.95, 2
+# Atoms within the half-width that would be as many at any other are tied. They are if at
+# least this share of them stays so at two temperatures in a row: at colder ones they would
+# only ask for multipliers beyond double precision.
+_STAYING, _IN_A_ROW = 0.95, 2
 
 
 @dataclass(frozen=True)
@@ -249,8 +249,7 @@ def anneal(
     temperature : float
         First half-width of the smoothing, in units of the scores.
     n_fractional : int
-        Stop when at most so many atoms are within the half-width, or when a great many are
-        tied there.
+        Stop when at most so many atoms are within the half-width, or when they are tied.
     floor_curvature : ndarray of shape (r,)
         Curvature assumed, times a small damping, where no row is near.
     tolerance : float, default=1e-9
@@ -270,11 +269,7 @@ def anneal(
         converged = bool(short <= max(_CONVERGED, 10 * tolerance))
         n_active = int(np.count_nonzero((decision > 0) & (decision < 1)))
         n_staying = n_staying + 1 if n_active >= _STAYING * n_before else 0
-        if (
-            not converged
-            or n_active <= n_fractional
-            or (n_active > _MANY_TIES and n_staying >= _IN_A_ROW)
-        ):
+        if not converged or n_active <= n_fractional or n_staying >= _IN_A_ROW:
             break
         n_before = n_active
         temperature /= 4

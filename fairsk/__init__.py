@@ -18,6 +18,7 @@ _ROOMS = {
     "independence": (
         "ClassifierDensity",
         "ConditionalPermutation",
+        "CrossValidatedDensity",
         "HeteroscedasticGaussianDensity",
         "InverseConditionalPermutation",
         "KnownGaussianDensity",

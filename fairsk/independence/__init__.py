@@ -25,6 +25,7 @@ from fairsk.independence._kpc_report import (
 from fairsk.independence._mixing import MixingReport, mixing_diagnostic
 from fairsk.independence._mixture_density import MixtureDensityNetwork
 from fairsk.independence._permutation import ConditionalPermutation, InverseConditionalPermutation
+from fairsk.independence._selected import CrossValidatedDensity
 from fairsk.independence._test_results import EqualizedOddsTest, EqualizedOddsTests
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Conditional",
     "ConditionalDensity",
     "ConditionalPermutation",
+    "CrossValidatedDensity",
     "DensityCheck",
     "DensityMisfitWarning",
     "EqualizedOddsTest",

@@ -16,9 +16,11 @@ from fairsk.datasets import make_fairicp_permutation
 from fairsk.independence import (
     ClassifierDensity,
     Conditional,
+    CrossValidatedDensity,
     ExponentialFamilyConditional,
     GaussianConditional,
     HeteroscedasticGaussianDensity,
+    InverseConditionalPermutation,
     KnownGaussianDensity,
     LinearGaussianDensity,
     TableConditional,
@@ -346,3 +348,75 @@ def test_errors_after_fit():
         labels.log_prob(given, np.full(50, 7))
     with pytest.raises(ValueError, match="known up to its normaliser"):
         ExponentialFamilyConditional(_powers, np.ones((3, 1))).log_prob(target, np.arange(3))
+
+
+# ------------------------------------------------------------------- selection
+
+
+def test_selection_takes_the_family_that_is_right():
+    given, target = linear_data()
+    skewed = np.sign(given[:, 0]) * np.exp(given[:, 0]) * np.random.default_rng(5).normal(size=400)
+    candidates = [HeteroscedasticGaussianDensity(), LinearGaussianDensity()]
+    density = CrossValidatedDensity(candidates, random_state=0)
+    for values, best in ((target, 1), (skewed, 0)):
+        fitted = clone(density).fit(given, values)
+        assert fitted.best_index_ == best and fitted.scores_.argmax() == best
+        alone = clone(candidates[best]).fit(given, values)
+        np.testing.assert_array_equal(fitted.log_prob(given, values), alone.log_prob(given, values))
+        np.testing.assert_array_equal(fitted.sample(given, 1), alone.sample(given, 1))
+        # The score is what another sample of the folds' size would say, within its noise.
+        expected = alone.log_prob(given, values).mean()
+        assert fitted.scores_[best] == pytest.approx(expected, abs=0.1)
+    # Candidates are compared on the same folds, and are left as they were.
+    assert not hasattr(candidates[1], "coef_")
+    both = CrossValidatedDensity([LinearGaussianDensity()] * 2).fit(given, target)
+    assert both.scores_[0] == both.scores_[1] and both.best_index_ == 0
+
+
+def test_selection_among_classifiers_in_a_sampler():
+    given, target = class_data()
+    # One neighbour is sure of everything and often wrong.
+    candidates = [
+        ClassifierDensity(KNeighborsClassifier(1)),
+        ClassifierDensity(LogisticRegression()),
+    ]
+    density = CrossValidatedDensity(candidates, cv=3, random_state=0)
+    assert density.discrete_target
+    A = given[:, :1]
+    sampler = InverseConditionalPermutation(density, random_state=0).fit(A, target)
+    plain = InverseConditionalPermutation(candidates[1], random_state=0).fit(A, target)
+    np.testing.assert_array_equal(sampler.sample(2, 0), plain.sample(2, 0))
+
+
+def test_selection_with_weights():
+    given, target = linear_data()
+    density = CrossValidatedDensity([LinearGaussianDensity()], random_state=0)
+    weight = np.random.default_rng(0).integers(0, 3, size=len(target))
+    fitted = clone(density).fit(given, target, sample_weight=weight)
+    alone = LinearGaussianDensity().fit(given, target, sample_weight=weight)
+    np.testing.assert_array_equal(fitted.density_.coef_, alone.coef_)
+    # Rows without weight are not there: what they say does not count.
+    spoiled = np.where(weight == 0, 1e6, target)
+    np.testing.assert_allclose(
+        clone(density).fit(given, spoiled, sample_weight=weight).scores_, fitted.scores_
+    )
+
+
+@pytest.mark.parametrize(
+    ("densities", "match"),
+    [
+        ([], "at least one"),
+        ([LinearGaussianDensity(), ClassifierDensity()], "all for labels or all for numbers"),
+        ([LinearRegression()], "must be ConditionalDensity objects, got LinearRegression"),
+    ],
+)
+def test_selection_refuses(densities, match):
+    given, target = linear_data(40)
+    with pytest.raises(ValueError, match=match):
+        CrossValidatedDensity(densities).fit(given, target)
+
+
+def test_selection_of_a_constant_target():
+    given, _ = linear_data(40)
+    with pytest.raises(ValueError, match="residuals is singular"):
+        CrossValidatedDensity([LinearGaussianDensity()]).fit(given, np.ones(40))

@@ -54,12 +54,14 @@ class Driver:
     rows : Rows
     random_state : int
         Seed of the samples. It changes the time taken, not the optimum.
+    settles_ties : bool
+        Whether very many ties are a problem of their own, to be solved first.
     """
 
-    def __init__(self, rows: Rows, random_state: int = 0):
+    def __init__(self, rows: Rows, random_state: int = 0, *, settles_ties: bool = True):
         self.rows = rows
         self.rng = np.random.default_rng(random_state)
-        self.settles_ties = True
+        self.settles_ties = settles_ties
         scores, weights = rows.scores, rows.weights
         total = weights.sum()
         self.worst_value = float(np.minimum(scores, 0.0) @ weights)
@@ -182,7 +184,7 @@ class Driver:
                 # The multipliers left the band: go on around the place they reached.
                 multipliers = found.multipliers
                 sweep = self.rows.sweep(problem.scaled.prices(multipliers))
-                # Ties can make a band much larger than it was asked to be.
+                # Ties can make a band much larger than asked for; an optimum outside twice is far.
                 size = max(size, len(band.index)) * _WIDER if n_rounds > 1 else size * 3 // 2
                 continue
             multipliers, decision = found.multipliers, found.decision
@@ -272,9 +274,7 @@ class Driver:
         )
         values = limits.contrasts @ band.total_moments(decision)
         kept = Constraints(limits.contrasts, values, values)
-        driver = Driver(rows)
-        driver.settles_ties = False
-        outcome = driver.solve(kept, None, exact=True)
+        outcome = Driver(rows, settles_ties=False).solve(kept, None, exact=True)
         if outcome.infeasible or outcome.violation > GAP:
             return decision
         others[fractional] = outcome.decision

@@ -28,7 +28,7 @@ _ALL_AT_ONCE = 1_500
 # How many times the distance expected a band made for it reaches: one that is left too
 # early costs a pass over all rows, more rows little.
 _WIDE = 2.0
-# How many times as large the next band is where the optimum was outside more than once.
+# How many times as large the next band is where the optimum was outside of more than two.
 _WIDER = 3
 _LEAST_TEMPERATURE = 1e-4
 # Fractional atoms from which a program for each chunk of them takes longer than settling
@@ -184,8 +184,8 @@ class Driver:
                 # The multipliers left the band: go on around the place they reached.
                 multipliers = found.multipliers
                 sweep = self.rows.sweep(problem.scaled.prices(multipliers))
-                # Ties can make a band much larger than asked for; an optimum outside twice is far.
-                size = max(size, len(band.index)) * _WIDER if n_rounds > 1 else size * 3 // 2
+                # Ties make bands larger than asked for; an optimum outside of three is far.
+                size = max(size, len(band.index)) * _WIDER if n_rounds > 2 else size * 3 // 2
                 continue
             multipliers, decision = found.multipliers, found.decision
             if not exact:

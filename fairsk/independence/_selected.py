@@ -48,7 +48,7 @@ class CrossValidatedDensity(ConditionalDensity):
 
     Notes
     -----
-    Folds are fitted for each density, so that it takes (cv + 1) times as long as one fit.
+    Each density is fitted once a fold, and the best one once more.
 
     Examples
     --------

@@ -157,9 +157,11 @@ class FairMultiLabelClassifier(FairTasksClassifier):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_tasks)
         """
-        outputs = self._outputs(X)
-        margins = outputs - self._threshold_log_odds.astype(outputs.dtype)
+        margins = self._margins(self._outputs(X))
         return margins if self._is_multilabel() else margins[:, 0]
+
+    def _margins(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs - self._threshold_log_odds.astype(outputs.dtype)
 
     def system_score(self, X: Any) -> np.ndarray:
         """What ranks rows for the system, which flags where it is positive.
@@ -177,7 +179,7 @@ class FairMultiLabelClassifier(FairTasksClassifier):
         """
         outputs = self._outputs(X)
         if self._combination == "max":
-            return super().system_score(X)
+            return self._margins(outputs).max(axis=1)
         margins = system_log_odds(outputs, self._combination) - self._threshold_log_odds[0]
         return margins.astype(outputs.dtype)
 

@@ -243,11 +243,12 @@ def solve_bayes_rule(
     if _is_degenerate(rule, constraints):
         tied = np.flatnonzero((np.abs(rule.scores(joint)) <= TIE_TOLERANCE) & (weight > 0))
         groups, _, place = _distinct(joint.keys(tied, coarse=True))
-        cost, moved = problem.cost + COST_PERTURBATION, rule
+        moved = None
         if not (joint.is_aware and _makes_up_for_cost(constraints, groups)):
+            cost = problem.cost + COST_PERTURBATION
             other = solve(cost)
             moved = _rule(problem, constraints, joint, other, cost)
-        if _is_degenerate(moved, constraints):
+        if moved is None or _is_degenerate(moved, constraints):
             by_group = [tied[place == k] for k in range(len(groups))]
             rule = _coarsen_ties(rule, joint, weight, solution, groups, by_group)
             decision = rule.decide(joint, randomize=True)
@@ -295,7 +296,7 @@ def _rule(
 
 
 def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct keys, a row of each, and which each row has; `numpy.unique` takes ten times as long.
+    """Distinct keys, a row of each, which each row has; four times as fast as `numpy.unique`.
 
     Returns
     -------

@@ -25,6 +25,7 @@ from fairsk.base._rule_settings import (
     check_cv_and_calibration,
     check_fraction,
     choose_rule,
+    choose_rules,
 )
 from fairsk.base._tuning import (
     JointModels,
@@ -57,6 +58,7 @@ __all__ = [
     "check_label_flips",
     "check_rows",
     "choose_rule",
+    "choose_rules",
     "clone_for_groups",
     "expected_values",
     "fit_label_model",

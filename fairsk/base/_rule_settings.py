@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.base._label_constraints import solve_on_labels
+from fairsk.base._label_constraints import (
+    observed_accuracy,
+    observed_violation,
+    solve_on_labels,
+)
 from fairsk.base._tuning import CALIBRATIONS, TuningSample
 from fairsk.notions import CONTRASTS, MEASURES, LinearConstraints, cell_masses, get_notion
 from fairsk.solvers import BayesRule, RuleProblem, rule_from_multipliers, solve_bayes_rule
@@ -74,6 +78,11 @@ class RuleSettings:
         """The bound that the measure uses."""
         return self.tolerance if self.measure == "difference" else self.ratio_bound
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether the constraints are those of the program, on the model's probabilities."""
+        return self.constrain == "probabilities" and self.confidence is None
+
     def check_bound(self, bound: Any) -> None:
         """Refuse a tolerance outside [0, 1] or a ratio's level outside (0, 1]."""
         number = isinstance(bound, Real) and not isinstance(bound, bool)
@@ -122,7 +131,7 @@ def choose_rule(
     sample: TuningSample,
     *,
     bound: float | None = None,
-    initial: np.ndarray | None = None,
+    start: BayesRule | None = None,
 ) -> BayesRule:
     """The rule that the settings ask for, on a tuning sample.
 
@@ -132,8 +141,8 @@ def choose_rule(
     sample : TuningSample
     bound : float, optional
         Another bound than the settings'.
-    initial : ndarray, optional
-        Signed multipliers to start from.
+    start : BayesRule, optional
+        A rule to start from, as of another bound.
 
     Returns
     -------
@@ -145,7 +154,8 @@ def choose_rule(
         return rule_from_multipliers(
             problem, sample.joint, sample.sample_weight, bound, settings.multipliers
         )
-    if settings.constrain == "probabilities" and settings.confidence is None:
+    if settings.is_exact:
+        initial = None if start is None else start.multipliers
         return solve_bayes_rule(problem, sample.joint, sample.sample_weight, bound, initial=initial)
     return solve_on_labels(
         problem,
@@ -154,8 +164,50 @@ def choose_rule(
         confidence=settings.confidence,
         randomize=settings.randomize,
         random_state=settings.random_state,
-        initial=initial,
+        start=start,
     )
+
+
+def choose_rules(
+    settings: RuleSettings, sample: TuningSample, bounds: np.ndarray
+) -> list[BayesRule]:
+    """The rules of several bounds, each from that of the next looser one.
+
+    The search on observed labels is not exact: where a tighter bound's rule is the more accurate
+    one there, it serves the looser bound as well.
+
+    Parameters
+    ----------
+    settings : RuleSettings
+    sample : TuningSample
+    bounds : ndarray of shape (n_bounds,)
+        In any order.
+
+    Returns
+    -------
+    list of BayesRule
+        In the order of `bounds`.
+    """
+    # Higher is tighter, for both measures.
+    sign = -1.0 if settings.measure == "difference" else 1.0
+    order = np.argsort(sign * bounds, kind="stable")
+    rules: list[Any] = [None] * len(bounds)
+    rule = None
+    for place in order:
+        rule = choose_rule(settings, sample, bound=float(bounds[place]), start=rule)
+        rules[place] = rule
+    if settings.is_exact:
+        return rules
+    problem = settings.problem(sample.groups)
+    decisions = [rule.decide(sample.joint, randomize=settings.randomize) for rule in rules]
+    accuracy = [observed_accuracy(problem, sample, decision) for decision in decisions]
+    fairness = [sign * observed_violation(problem, sample, decision) for decision in decisions]
+    for looser, tighter in zip(order[-2::-1], order[:0:-1], strict=True):
+        enough = min(sign * bounds[looser], fairness[looser])
+        if accuracy[tighter] > accuracy[looser] and fairness[tighter] >= enough:
+            for figures in (rules, accuracy, fairness):
+                figures[looser] = figures[tighter]
+    return rules
 
 
 def _check_choice(name: str, value: Any, choices: tuple) -> None:

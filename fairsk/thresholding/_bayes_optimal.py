@@ -19,6 +19,7 @@ from fairsk.base import (
     check_cv_and_calibration,
     check_has_probabilities,
     choose_rule,
+    choose_rules,
     clone_for_groups,
     fit_label_model,
     make_tuning_sample,
@@ -298,17 +299,13 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
         levels = np.asarray(bounds, dtype=float).ravel()
         for level in levels:
             settings.check_bound(float(level))
-        estimators: list[Any] = [None] * len(levels)
-        initial = None
-        # From loose to tight, each solution is a good start for the next.
-        tightness = levels if self.measure == "ratio" else -levels
-        for place in np.argsort(tightness, kind="stable"):
-            bound = float(levels[place])
-            rule = choose_rule(settings, self._tuning_sample, bound=bound, initial=initial)
+        estimators: list[Any] = []
+        rules = choose_rules(settings, self._tuning_sample, levels)
+        for bound, rule in zip(levels.tolist(), rules, strict=True):
             point = copy.copy(self)
             setattr(point, "tolerance" if self.measure == "difference" else "ratio_bound", bound)
             point._set_rule(rule, bound)
-            estimators[place], initial = point, rule.multipliers
+            estimators.append(point)
         certificates = [estimator.certificate_ for estimator in estimators]
         return TradeOffPath(
             bounds=levels,

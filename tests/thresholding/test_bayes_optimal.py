@@ -311,15 +311,43 @@ def test_frozen_estimator_is_left_alone(aware, compas):
 
 
 def test_bound_out_of_reach_is_a_warning(compas):
-    """A group model that is wrong about who is where cannot steer the blind rule."""
+    """A group model that knows nothing cannot steer the blind rule, and constants do not help."""
     X, y, A = compas
-    swapped = DummyClassifier(strategy="prior")
     model = BayesOptimalFairPostProcessor(
-        group_estimator=swapped, tolerance=0.01, cv=2, random_state=0
+        group_estimator=DummyClassifier(strategy="prior"),
+        notion="equal_opportunity",
+        tolerance=0.01,
+        cv=2,
+        random_state=0,
     )
     with pytest.warns(ConvergenceWarning, match="violate the bound of 0.01 by 0"):
         model.fit(X, y, sensitive_features=A)
-    assert beyond(model.certificate_) > 0.02
+    assert beyond(model.certificate_) > 0.01
+
+
+def test_group_model_that_knows_nothing_leaves_constant_rules(compas):
+    X, y, A = compas
+    model = BayesOptimalFairPostProcessor(
+        group_estimator=DummyClassifier(strategy="prior"), tolerance=0.01, cv=2, random_state=0
+    ).fit(X, y, sensitive_features=A)
+    assert beyond(model.certificate_) <= 1 / model.certificate_.smallest_cell[1]
+
+
+@pytest.mark.parametrize("notion", ["equalized_odds", "accuracy_parity"])
+def test_a_looser_level_is_never_the_worse_of_two_that_are_met(notion, compas):
+    """The search on labels is not exact; a path takes the tighter rule where that is better."""
+    X, y, A = compas
+    model = BayesOptimalFairPostProcessor(
+        HistGradientBoostingClassifier(max_iter=30, random_state=0),
+        notion=notion,
+        tolerance=0.2,
+        cv=3,
+        random_state=0,
+    ).fit(X, y, sensitive_features=A)
+    path = model.path([0.2, 0.02, 0.05, 0.03, 0.1, 0.07])
+    for bound, accuracy in zip(path.bounds, path.observed_accuracy, strict=True):
+        tighter = (path.bounds <= bound) & (path.observed_violation <= bound)
+        assert accuracy >= path.observed_accuracy[tighter].max(initial=0.0) - 1e-12
 
 
 def test_unknown_groups_at_prediction(compas):

@@ -60,7 +60,7 @@ def draw(simulation: int, n_dimensions: int, omega: float, run: int):
     return train, test
 
 
-def fit(method: str, mu: float, train, run: int) -> FairICPRegressor:
+def fit(method: str, mu: float, train, run: int, epochs: int) -> FairICPRegressor:
     coef, scale = train.target_coef, train.target_scale
     density = KnownGaussianDensity(lambda A: A @ coef, scale) if method == "oracle" else None
     if method == "icp linear":
@@ -72,7 +72,7 @@ def fit(method: str, mu: float, train, run: int) -> FairICPRegressor:
         mu=mu,
         resampling=method.split()[0],
         density=density,
-        max_epochs=100,
+        max_epochs=epochs,
         batch_size=32,
         lr=1e-3,
         discriminator_lr=1e-4,
@@ -137,6 +137,7 @@ def run_setting(
     mus: list[float],
     runs: int,
     methods: list[str],
+    epochs: int,
 ) -> None:
     print(
         f"\nsimulation {simulation}, K = {n_dimensions}, omega = {omega:g}, {runs} runs\n"
@@ -156,7 +157,7 @@ def run_setting(
                 continue
             for run, (train, test) in enumerate(samples):
                 start = time.process_time()
-                model = fit(method, mu, train, run)
+                model = fit(method, mu, train, run, epochs)
                 times.append(time.process_time() - start)
                 values[i, run] = evaluate(model, train, test, run)
         front = values.mean(axis=1)
@@ -178,6 +179,7 @@ def main() -> None:
     parser.add_argument("--mus", nargs="+", type=float, default=[0.0, 0.5, 0.8, 0.9])
     parser.add_argument("--methods", nargs="+", choices=METHODS + FLOWS, default=METHODS)
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--quick", action="store_true", help="one run, simulation 1, K = 1 and 5")
     arguments = parser.parse_args()
     simulations, dimensions, runs = arguments.simulations, arguments.dimensions, arguments.runs
@@ -186,7 +188,15 @@ def main() -> None:
     for simulation in simulations:
         for omega in arguments.omegas:
             for n_dimensions in dimensions:
-                run_setting(simulation, n_dimensions, omega, arguments.mus, runs, arguments.methods)
+                run_setting(
+                    simulation,
+                    n_dimensions,
+                    omega,
+                    arguments.mus,
+                    runs,
+                    arguments.methods,
+                    arguments.epochs,
+                )
 
 
 if __name__ == "__main__":

@@ -28,10 +28,16 @@ _SAMPLE = 10_000, 200
 # Half-width of the smoothing on the sample, in spreads of the scores, and how well its
 # rule must meet the constraints: both far below the error of the sample.
 _TEMPERATURE = 0.05
+# How many times larger the next sample is, if it is no more than half of the rows, and the
+# smoothing on it.
+_LARGER = 10
+_REFINED = 0.015
+# Least error of a price, as a share of that expected, where the samples differ less.
+_LEAST_ERROR = 0.5
 _TOLERANCE = 1e-4
 # The rows left for all levels cover prices up to what the sample missed the last level's
 # by and so many of its standard errors more; how often they may be chosen anew.
-_WIDENING = 2.0
+_WIDENING = 3.0
 _MAX_REDUCTIONS = 4
 # Share of the rows beyond which leaving out the others isn't worth while.
 _MOST = 0.5
@@ -70,7 +76,7 @@ class Path:
         self.driver, self.problems, self.exact = driver, problems, exact
         self.guide: list[np.ndarray | None] = [None] * len(problems)
         self.stages: list[_Stage] = []
-        self.n_reductions = 0
+        self.n_reductions, self.is_refined = 0, False
         # Levels and where they ended, and how far each kind of guess was off the last time.
         self.solved: list[tuple[int, np.ndarray]] = []
         self.doubts = [np.inf] * 4
@@ -79,11 +85,14 @@ class Path:
         self.probe = basis, np.maximum(reach, 1e-3 * reach.max() or 1.0)
         constant, slope = _SAMPLE
         size = constant + slope * max((len(limits.lower) for limits in problems), default=0)
-        # About the standard error of the sample's prices, in their unit.
-        self.error = driver.spread / np.sqrt(size)
-        self.doubts[0] = self.error
+        # About the standard error of the sample's prices, and in their unit.
+        self.doubts[0] = driver.spread / np.sqrt(size)
+        self.error = self.doubts[0] * driver.rows.price_unit
         if len(problems) > 1 and len(driver.rows) > 2 * size:
             self._follow(size)
+            while len(driver.rows) > 2 * _LARGER * size:
+                size *= _LARGER
+                self._refine(size)
 
     def _follow(self, size: int) -> None:
         """Solve all levels on a sample, smoothed."""
@@ -102,6 +111,37 @@ class Path:
                 multipliers = found.multipliers / problem.scale
                 self.guide[level] = multipliers
                 temperature, few = _TEMPERATURE, size
+
+    def _refine(self, size: int) -> None:
+        """Solve all levels again on a larger sample, of which the rows in play are enough."""
+        levels = [level for level, guide in enumerate(self.guide) if guide is not None]
+        centers = [self.problems[level].prices(self.guide[level]) for level in levels]
+        if not centers:
+            return
+        sample = self.driver.rows.sample(size, self.driver.rng)
+        reduction = reduce_rows(sample, np.array(centers), _WIDENING * self.error, 1.0)
+        if reduction is None:
+            return
+        left = reduction.rows
+        band = left.band(left.sweep(centers[0]), len(left))
+        changes, moved = [], np.zeros(0)
+        for level, center in zip(levels, centers, strict=True):
+            limits, guide = self.problems[level], self.guide[level]
+            moved = moved if len(moved) == len(guide) else np.zeros_like(guide)
+            problem = self.driver.scaled(limits)
+            start = limits.admissible(guide + moved) * problem.scale
+            found = self.driver.anneal(band, problem.scaled, start, _REFINED, size, _TOLERANCE)
+            if found.converged:
+                self.guide[level] = found.multipliers / problem.scale
+                moved = self.guide[level] - guide
+                changes.append(limits.prices(self.guide[level]) - center)
+        self.doubts[0] = self.driver.spread / np.sqrt(size)
+        self.error = self.doubts[0] * self.driver.rows.price_unit
+        self.is_refined = True
+        if changes:
+            # What the smaller sample missed tells which prices are known worse than others.
+            missed = np.sqrt(np.mean(np.square(changes), axis=0) / _LARGER)
+            self.error = np.maximum(_LEAST_ERROR * self.error, missed)
 
     def solve(self, level: int) -> Outcome:
         """Solve one of the problems, in the order they were given in."""
@@ -137,7 +177,7 @@ class Path:
         The error a sample makes is much the same at the next level, so that the change
         of its multipliers is known far better than the multipliers themselves; where that
         error changes evenly, or the levels are evenly spaced, a straight line or a parabola
-        is better still.
+        is better still. The error of a large sample is small beside what they can miss.
         """
         limits, guide = self.problems[level], self.guide[level]
         assert guide is not None
@@ -149,6 +189,8 @@ class Path:
         if not last:
             return [guide]
         guesses = [guide + last[0][1]]
+        if self.is_refined:
+            last = last[:1]
         if len(last) > 1:
             guesses += [2 * last[0][0] - last[1][0], guide + 2 * last[0][1] - last[1][1]]
         if len(last) > 2:
@@ -193,14 +235,13 @@ class Path:
             return
         before, multipliers = self.solved[-1]
         drift = self.problems[before].prices(multipliers - self.guide[before])
-        unit = self.driver.rows.price_unit
         if not self.stages and self.n_reductions < _MAX_REDUCTIONS:
             self.n_reductions += 1
             levels = range(level, len(self.problems))
-            self._reduce(self.driver, levels, drift, _WIDENING * self.error * unit + np.abs(drift))
+            self._reduce(self.driver, levels, drift, _WIDENING * self.error + np.abs(drift))
         if len(self.stages) == 1:
             levels = range(level, min(level + _CHUNK, len(self.problems)))
-            room = _CHUNK_WIDENING * min(self.doubts) * unit
+            room = _CHUNK_WIDENING * min(self.doubts) * self.driver.rows.price_unit
             self._reduce(self.stages[0].driver, levels, drift, room)
 
     def _reduce(self, driver: Driver, levels: range, drift: np.ndarray, room: np.ndarray) -> None:

@@ -42,6 +42,17 @@ def test_levels_that_share_the_rows_left_are_exact(make, order):
         assert_allclose(decided @ basis / len(scores), solution.moments, atol=1e-12)
 
 
+@pytest.mark.parametrize("make", [aware_problem, blind_problem])
+def test_many_rows_are_led_by_samples_of_growing_size(make):
+    scores, basis, contrasts, _, _ = make(5, 250_007, 3, 0.0)
+    levels = [(-t, t) for t in (0.1, 0.04, 0.01, 0.0)]
+    path = solve_plug_in_path(scores, basis, contrasts, levels)
+    for solution, bounds in zip(path, levels, strict=True):
+        assert solution.exact
+        single = solve_plug_in(scores, basis, contrasts, *bounds)
+        assert_allclose(solution.objective, single.objective, atol=2e-9)
+
+
 def test_ratio_levels_bring_their_contrasts():
     scores, basis, _, _, _ = blind_problem(1, 9001, 4, 0.0)
     shares = np.full(4, 0.25)

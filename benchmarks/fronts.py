@@ -8,7 +8,7 @@ feature, XGBoost elsewhere. "halves" splits the training half again, as the pape
 use all of it. Violations are measured on the test half, as the notion's worst difference from the
 population (or worst ratio). "cpu s" is a fit from nothing, "more" a further bound once it is there.
 The last columns hold our best front against each peer's point: our accuracy at the same violation,
-by interpolation, minus the peer's, with a jackknife standard error over seeds.
+by interpolation, minus the peer's, with the standard error of the difference over seeds.
 """
 
 from __future__ import annotations
@@ -290,11 +290,8 @@ def figures_of(y, predicted, groups, notion, measure) -> tuple[float, float]:
 
 
 def run_cell(name, n_features, aware, notion, measure, seeds, methods):
-    """Figures by method and bound, of shape (seeds, 4): accuracy, violation, CPU s, CPU s more.
-
-    A seed on which a peer failed is a row of NaN.
-    """
-    results = defaultdict(lambda: defaultdict(lambda: np.full((seeds, 4), np.nan)))
+    """Figures by method and bound: (accuracy, violation, CPU s, CPU s more) over seeds."""
+    results = defaultdict(lambda: defaultdict(list))
     bounds = TOLERANCES[n_features] if measure == "difference" else LEVELS
     for seed in range(seeds):
         task = make_task(name, n_features, aware, seed)
@@ -302,7 +299,7 @@ def run_cell(name, n_features, aware, notion, measure, seeds, methods):
             try:
                 for bound, predicted, *seconds in function(task, notion, measure, bounds):
                     figures = figures_of(task.y_test, predicted, task.A_test, notion, measure)
-                    results[method][bound][seed] = (*figures, *seconds)
+                    results[method][bound].append((*figures, *seconds))
             except Exception as error:
                 if method not in PEERS:
                     raise
@@ -310,19 +307,14 @@ def run_cell(name, n_features, aware, notion, measure, seeds, methods):
     return results
 
 
-def cost_and_accuracy(rows, measure):
-    """Mean violation (lower is better for ratios too) and mean accuracy."""
-    accuracy, violation = rows[:, :2].mean(axis=0)
-    return (violation if measure == "difference" else 1 - violation), accuracy
-
-
-def front(results, methods, measure, seeds):
-    """Concave front of the means over seeds: pairs of violation and accuracy."""
-    points = [
-        cost_and_accuracy(rows[seeds], measure)
-        for method in methods
-        for rows in results.get(method, {}).values()
-    ]
+def front(results, methods, measure):
+    """Concave front of the means over seeds, and who is on it: (violation, accuracy, source)."""
+    points = []
+    for method in methods:
+        for bound, rows in results.get(method, {}).items():
+            accuracy, violation, *_ = np.mean(rows, axis=0)
+            cost = violation if measure == "difference" else 1 - violation
+            points.append((cost, accuracy, (method, bound)))
     points.sort(key=lambda p: (p[0], -p[1]))
     hull = []
     for point in points:
@@ -331,7 +323,7 @@ def front(results, methods, measure, seeds):
         while len(hull) > 1 and _above(hull[-2], hull[-1], point):
             hull.pop()
         hull.append(point)
-    return np.array(hull)
+    return hull
 
 
 def _above(a, b, c) -> bool:
@@ -339,29 +331,39 @@ def _above(a, b, c) -> bool:
     return (b[1] - a[1]) * (c[0] - a[0]) <= (c[1] - a[1]) * (b[0] - a[0])
 
 
-def lead(results, method, bound, measure):
-    """Our accuracy at a peer's violation minus the peer's, its standard error, and whether our
-    front gets there. The error is a jackknife's over seeds: violations have noise as well."""
-    rows = results[method][bound]
-    ran = np.flatnonzero(np.isfinite(rows[:, 0]))
-
-    def difference(seeds):
-        cost, accuracy = cost_and_accuracy(rows[seeds], measure)
-        ours = front(results, [*OURS, "base"], measure, seeds)
-        # Below our smallest violation, its accuracy stands in; beyond the last point, that one's.
-        return float(np.interp(cost, *ours.T)) - accuracy, cost >= ours[0, 0]
-
-    partial = np.array([difference(np.delete(ran, i))[0] for i in range(len(ran))])
-    spread = np.sum((partial - partial.mean()) ** 2) * (len(ran) - 1) / len(ran)
-    found, reached = difference(ran)
-    return found, np.sqrt(spread) if len(ran) > 2 else np.nan, reached
+def lead(results, hull, method, bound, measure):
+    """Our accuracy at a peer's violation minus the peer's, and its standard error."""
+    rows = np.array(results[method][bound])
+    violation = rows[:, 1].mean() if measure == "difference" else 1 - rows[:, 1].mean()
+    costs = [p[0] for p in hull]
+    if violation < costs[0]:
+        left = right = hull[0]
+        share = 0.0
+    else:
+        j = min(int(np.searchsorted(costs, violation, side="right")) - 1, len(hull) - 1)
+        left, right = hull[j], hull[min(j + 1, len(hull) - 1)]
+        width = right[0] - left[0]
+        share = 0.0 if width == 0 else min((violation - left[0]) / width, 1.0)
+    ours = (1 - share) * _per_seed(results, left) + share * _per_seed(results, right)
+    if len(rows) == len(ours):
+        difference = ours - rows[:, 0]
+        return difference.mean(), _standard_error(difference), violation >= costs[0]
+    # A peer that failed on some splits: the seeds do not pair.
+    error = np.hypot(_standard_error(ours), _standard_error(rows[:, 0]))
+    return ours.mean() - rows[:, 0].mean(), error, violation >= costs[0]
 
 
 def _standard_error(values) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
+def _per_seed(results, point):
+    method, bound = point[2]
+    return np.array(results[method][bound])[:, 0]
+
+
 def print_cell(title, results, measure):
+    hull = front(results, [*OURS, "base"], measure)
     worst = "violation" if measure == "difference" else "ratio"
     print(f"\n{title}")
     print(
@@ -370,14 +372,14 @@ def print_cell(title, results, measure):
     )
     for method, by_bound in results.items():
         for bound, rows in by_bound.items():
-            accuracy, violation, seconds, more = np.nanmean(rows, axis=0)
-            error = _standard_error(rows[np.isfinite(rows[:, 0]), 0])
+            accuracy, violation, seconds, more = np.mean(rows, axis=0)
+            error = _standard_error([row[0] for row in rows])
             text = (
                 f"  {method:28s} {bound:6.2f} {accuracy:9.4f} ({error:.4f}) {violation:9.4f} "
                 f"{seconds:7.2f} {more:6.2f}"
             )
             if method in PEERS:
-                difference, standard_error, reached = lead(results, method, bound, measure)
+                difference, standard_error, reached = lead(results, hull, method, bound, measure)
                 text += f"   {difference:+.4f} ({standard_error:.4f})"
                 text += "" if reached else "  below our smallest violation"
             print(text, flush=True)

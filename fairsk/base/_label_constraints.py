@@ -12,19 +12,11 @@ from fairsk.base._bracket import BracketSearch
 from fairsk.base._tuning import TuningSample
 from fairsk.metrics import resample_cells
 from fairsk.notions import CellMasses, LinearConstraints, cell_masses
-from fairsk.solvers import (
-    BayesRule,
-    InfeasibleConstraintsError,
-    RuleProblem,
-    rule_from_multipliers,
-    solve_bayes_rule,
-)
+from fairsk.solvers import BayesRule, InfeasibleConstraintsError, RuleProblem, solve_bayes_rule
 
 N_RESAMPLES = 2000
 # The labelled rates move in steps of one row, so a fixed point is sought to that grain only.
 MAX_ROUNDS = 12
-# No less of the margin is tried but none at all, where the whole of it leaves no room.
-LEAST_SHARE = 0.25
 # Looser bounds that are tried, to name one that can be promised.
 MAX_PROMISES = 8
 
@@ -134,7 +126,7 @@ def solve_on_labels(
     confidence: float | None = None,
     randomize: bool = False,
     random_state: int | None = None,
-    start: BayesRule | None = None,
+    initial: np.ndarray | None = None,
 ) -> BayesRule:
     """The Bayes rule whose violation on the observed labels is within the bound.
 
@@ -144,11 +136,6 @@ def solve_on_labels(
     too tight, the search goes on between the two, until the observed rows are within their limits
     and not by more than a row's step.
 
-    How far the probabilities are off depends on the rule, so that more than one rule can come out.
-    Looking at the unconstrained rule first, or at that of a looser bound, finds the near ones,
-    which cost less accuracy than those near the rule of the uncorrected program. A search that
-    ends outside the bound is begun once more at the best rule it found.
-
     Parameters
     ----------
     problem : RuleProblem
@@ -157,8 +144,8 @@ def solve_on_labels(
     confidence : float in (0, 1), optional
     randomize : bool, default=False
     random_state : int, optional
-    start : BayesRule, optional
-        The rule to correct first; by default that without constraints.
+    initial : ndarray, optional
+        Signed multipliers to start from.
 
     Returns
     -------
@@ -176,9 +163,7 @@ def solve_on_labels(
         If without a promise the best rule is outside the bound by more than a row's step.
     """
     search = _LabelSearch(problem, sample, confidence, randomize, random_state)
-    rule, missing = search.run(bound, start)
-    if missing > (search.step if confidence is None else 0.0):
-        rule, missing = min((rule, missing), search.run(bound, rule), key=lambda found: found[1])
+    rule, missing = search.run(bound, initial)
     if confidence is not None and missing > 0:
         raise _promise_error(search, bound, confidence, missing)
     if missing > search.step:
@@ -211,44 +196,29 @@ class _LabelSearch:
         self.random_state = random_state
         self.step = 2 * row_grain(problem, sample)
 
-    def run(self, bound: float, start: BayesRule | None) -> tuple[BayesRule, float]:
+    def run(self, bound: float, initial: np.ndarray | None) -> tuple[BayesRule, float]:
         """The best rule found, and by how much it misses the bound."""
-        if start is None:
-            start = unconstrained_rule(self.problem, self.sample, bound)
-        # Shift and margin of every row, as they are at the rule to start from.
-        rows, shift = self._look(start.decide(self.sample.joint, randomize=self.randomize), bound)
-        program = np.stack([shift, rows.margin])
-        initial = start.multipliers if start.multipliers.any() else None
-        search = self._bracket()
-        # Added to the margin, and what is asked of the two together.
-        push, share = 0.0, 1.0
-        infeasible = 0
+        # What is promised has to hold; what is only aimed at may miss by half a row.
+        search = BracketSearch(-self.step, self.step / 2 if self.confidence is None else 0.0)
+        # Shift and margin of every row: none, as if the probabilities were the labels'.
+        program = np.zeros((2, 1))
+        push, came_back = 0.0, False
         best: BayesRule | None = None
         best_key = (np.inf, np.inf)
         for _ in range(MAX_ROUNDS):
             try:
                 rule = self._solve(bound, program, initial)
             except InfeasibleConstraintsError:
-                if not program.any():
-                    if best is None:
-                        raise
-                    break
-                infeasible += 1
+                if best is None:
+                    raise
+                # Too tight to be tried: come back to the same shift without a margin first.
                 search.add_too_tight(program)
-                middle = search.between() if infeasible == 1 else None
-                if middle is None:
-                    # The tight end is of an older shift: begin again from the latest, with less of
-                    # the margin, then none of it, and last no shift either.
-                    search = self._bracket()
-                    is_bare = not program[1].any() and np.array_equal(program[0], shift)
-                    share = share / 2 if share > LEAST_SHARE else 0.0
-                    margin = share * (rows.margin + push)
-                    middle = np.stack([np.zeros_like(shift) if is_bare else shift, margin])
-                program = middle
+                middle = search.between() if came_back else None
+                program = program * [[1.0], [0.0]] if middle is None else middle
+                came_back = True
                 continue
-            infeasible = 0
             decision = rule.decide(self.sample.joint, randomize=self.randomize)
-            rows, shift = self._look(decision, bound)
+            rows, constraints = self._rows(decision, bound)
             missing = max(rows.excess - search.highest, 0.0)
             key = (missing, -observed_accuracy(self.problem, self.sample, decision))
             if best is None or key < best_key:
@@ -258,16 +228,16 @@ class _LabelSearch:
             search.add(program, rows.excesses)
             middle = search.between()
             if middle is None:
-                # The correction was not enough: damp, and add half of what is missing.
-                push += rows.excess / 2
-                middle = np.stack([(program[0] + shift) / 2, share * (rows.margin + push)])
+                shift = rows.values - expected_values(
+                    self.problem, self.sample, decision, constraints
+                )
+                if program.any():
+                    # The first correction was not enough: damp, and add half of what is missing.
+                    shift, push = (program[0] + shift) / 2, push + rows.excess / 2
+                middle = np.stack([shift, rows.margin + push])
             program, initial = middle, rule.multipliers
-        assert best is not None, "the first rounds leave a rule or an error"
+        assert best is not None, "the first round leaves a rule or an error"
         return best, best_key[0]
-
-    def _bracket(self) -> BracketSearch:
-        # What is promised has to hold; what is only aimed at may miss by half a row.
-        return BracketSearch(-self.step, self.step / 2 if self.confidence is None else 0.0)
 
     def _solve(self, bound: float, program: np.ndarray, initial: np.ndarray | None) -> BayesRule:
         return solve_bayes_rule(
@@ -280,9 +250,8 @@ class _LabelSearch:
             initial=initial,
         )
 
-    def _look(self, decision: np.ndarray, bound: float) -> tuple[LabelRows, np.ndarray]:
-        """The rows on the labels, and how far they are above the model's."""
-        rows, constraints = label_rows(
+    def _rows(self, decision: np.ndarray, bound: float) -> tuple[LabelRows, LinearConstraints]:
+        return label_rows(
             self.problem,
             self.sample,
             decision,
@@ -290,7 +259,6 @@ class _LabelSearch:
             confidence=self.confidence,
             random_state=self.random_state,
         )
-        return rows, rows.values - expected_values(self.problem, self.sample, decision, constraints)
 
     def nearest_promise(self, bound: float, missing: float) -> float | None:
         """A looser bound at which the search does find a rule, rounded to three digits."""
@@ -307,13 +275,6 @@ class _LabelSearch:
             # Never by less than before: the rows of a ratio move by less than its level.
             missing = max(missing, still)
         return None
-
-
-def unconstrained_rule(problem: RuleProblem, sample: TuningSample, bound: float) -> BayesRule:
-    """The most accurate rule under the probabilities, whatever its violation."""
-    total = sample.joint.masses(sample.sample_weight, len(problem.family_of))
-    none = np.zeros(problem.constraints(total, bound).n_multipliers)
-    return rule_from_multipliers(problem, sample.joint, sample.sample_weight, bound, none)
 
 
 def expected_values(

@@ -131,7 +131,7 @@ def choose_rule(
     sample: TuningSample,
     *,
     bound: float | None = None,
-    start: BayesRule | None = None,
+    initial: np.ndarray | None = None,
 ) -> BayesRule:
     """The rule that the settings ask for, on a tuning sample.
 
@@ -141,8 +141,8 @@ def choose_rule(
     sample : TuningSample
     bound : float, optional
         Another bound than the settings'.
-    start : BayesRule, optional
-        A rule to start from, as of another bound.
+    initial : ndarray, optional
+        Signed multipliers to start from.
 
     Returns
     -------
@@ -155,7 +155,6 @@ def choose_rule(
             problem, sample.joint, sample.sample_weight, bound, settings.multipliers
         )
     if settings.is_exact:
-        initial = None if start is None else start.multipliers
         return solve_bayes_rule(problem, sample.joint, sample.sample_weight, bound, initial=initial)
     return solve_on_labels(
         problem,
@@ -164,14 +163,14 @@ def choose_rule(
         confidence=settings.confidence,
         randomize=settings.randomize,
         random_state=settings.random_state,
-        start=start,
+        initial=initial,
     )
 
 
 def choose_rules(
     settings: RuleSettings, sample: TuningSample, bounds: np.ndarray
 ) -> list[BayesRule]:
-    """The rules of several bounds, each from that of the next looser one.
+    """The rules of several bounds, each from the multipliers of the next looser one.
 
     The search on observed labels is not exact: where a tighter bound's rule is the more accurate
     one there, it serves the looser bound as well.
@@ -192,10 +191,10 @@ def choose_rules(
     sign = -1.0 if settings.measure == "difference" else 1.0
     order = np.argsort(sign * bounds, kind="stable")
     rules: list[Any] = [None] * len(bounds)
-    rule = None
+    initial = None
     for place in order:
-        rule = choose_rule(settings, sample, bound=float(bounds[place]), start=rule)
-        rules[place] = rule
+        rule = choose_rule(settings, sample, bound=float(bounds[place]), initial=initial)
+        rules[place], initial = rule, rule.multipliers
     if settings.is_exact:
         return rules
     problem = settings.problem(sample.groups)

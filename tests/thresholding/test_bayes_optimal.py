@@ -311,26 +311,15 @@ def test_frozen_estimator_is_left_alone(aware, compas):
 
 
 def test_bound_out_of_reach_is_a_warning(compas):
-    """A group model that knows nothing cannot steer the blind rule, and constants do not help."""
+    """A group model that is wrong about who is where cannot steer the blind rule."""
     X, y, A = compas
+    swapped = DummyClassifier(strategy="prior")
     model = BayesOptimalFairPostProcessor(
-        group_estimator=DummyClassifier(strategy="prior"),
-        notion="equal_opportunity",
-        tolerance=0.01,
-        cv=2,
-        random_state=0,
+        group_estimator=swapped, tolerance=0.01, cv=2, random_state=0
     )
     with pytest.warns(ConvergenceWarning, match="violate the bound of 0.01 by 0"):
         model.fit(X, y, sensitive_features=A)
-    assert beyond(model.certificate_) > 0.01
-
-
-def test_group_model_that_knows_nothing_leaves_constant_rules(compas):
-    X, y, A = compas
-    model = BayesOptimalFairPostProcessor(
-        group_estimator=DummyClassifier(strategy="prior"), tolerance=0.01, cv=2, random_state=0
-    ).fit(X, y, sensitive_features=A)
-    assert beyond(model.certificate_) <= 1 / model.certificate_.smallest_cell[1]
+    assert beyond(model.certificate_) > 0.02
 
 
 @pytest.mark.parametrize("notion", ["equalized_odds", "accuracy_parity"])

@@ -32,6 +32,9 @@ _TEMPERATURE = 0.05
 # smoothing on it.
 _LARGER = 10
 _REFINED = 0.015
+# Standard errors around the first sample's prices within which its rows are kept: where none
+# is left near the boundary, nothing would hold a price.
+_ROOM = 6.0
 # Least error of a price, as a share of that expected, where the samples differ less.
 _LEAST_ERROR = 0.5
 _TOLERANCE = 1e-4
@@ -119,7 +122,7 @@ class Path:
         if not centers:
             return
         sample = self.driver.rows.sample(size, self.driver.rng)
-        reduction = reduce_rows(sample, np.array(centers), _WIDENING * self.error, 1.0)
+        reduction = reduce_rows(sample, np.array(centers), _ROOM * self.error, 1.0)
         if reduction is None:
             return
         left = reduction.rows

@@ -25,7 +25,6 @@ from fairsk.base._rule_settings import (
     check_cv_and_calibration,
     check_fraction,
     choose_rule,
-    choose_rules,
 )
 from fairsk.base._tuning import (
     JointModels,
@@ -58,7 +57,6 @@ __all__ = [
     "check_label_flips",
     "check_rows",
     "choose_rule",
-    "choose_rules",
     "clone_for_groups",
     "expected_values",
     "fit_label_model",

@@ -8,11 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.base._label_constraints import (
-    observed_accuracy,
-    observed_violation,
-    solve_on_labels,
-)
+from fairsk.base._label_constraints import solve_on_labels
 from fairsk.base._tuning import CALIBRATIONS, TuningSample
 from fairsk.notions import CONTRASTS, MEASURES, LinearConstraints, cell_masses, get_notion
 from fairsk.solvers import BayesRule, RuleProblem, rule_from_multipliers, solve_bayes_rule
@@ -165,48 +161,6 @@ def choose_rule(
         random_state=settings.random_state,
         initial=initial,
     )
-
-
-def choose_rules(
-    settings: RuleSettings, sample: TuningSample, bounds: np.ndarray
-) -> list[BayesRule]:
-    """The rules of several bounds, each from the multipliers of the next looser one.
-
-    The search on observed labels is not exact: where a tighter bound's rule is the more accurate
-    one there, it serves the looser bound as well.
-
-    Parameters
-    ----------
-    settings : RuleSettings
-    sample : TuningSample
-    bounds : ndarray of shape (n_bounds,)
-        In any order.
-
-    Returns
-    -------
-    list of BayesRule
-        In the order of `bounds`.
-    """
-    # Higher is tighter, for both measures.
-    sign = -1.0 if settings.measure == "difference" else 1.0
-    order = np.argsort(sign * bounds, kind="stable")
-    rules: list[Any] = [None] * len(bounds)
-    initial = None
-    for place in order:
-        rule = choose_rule(settings, sample, bound=float(bounds[place]), initial=initial)
-        rules[place], initial = rule, rule.multipliers
-    if settings.is_exact:
-        return rules
-    problem = settings.problem(sample.groups)
-    decisions = [rule.decide(sample.joint, randomize=settings.randomize) for rule in rules]
-    accuracy = [observed_accuracy(problem, sample, decision) for decision in decisions]
-    fairness = [sign * observed_violation(problem, sample, decision) for decision in decisions]
-    for looser, tighter in zip(order[-2::-1], order[:0:-1], strict=True):
-        enough = min(sign * bounds[looser], fairness[looser])
-        if accuracy[tighter] > accuracy[looser] and fairness[tighter] >= enough:
-            for figures in (rules, accuracy, fairness):
-                figures[looser] = figures[tighter]
-    return rules
 
 
 def _check_choice(name: str, value: Any, choices: tuple) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from fairsk.base import values_by_group
 from fairsk.neural._base import BaseFairNetwork, TrainingRows
 from fairsk.neural._checks import check_layer_sizes, check_positive_integers, check_positive_numbers
+from fairsk.neural._removal_audit import accuracy_of_fresh, default_auditor, majority_share
 from fairsk.utils import OPTIMIZERS, GroupEncoder
 
 OBJECTIVES = ("confusion", "as_published")
@@ -447,7 +443,9 @@ class SensitiveInformationRemover(
     def _audit(self, train: TrainingRows, held_out: TrainingRows, seed: int) -> None:
         """What fresh classifiers read on held-out rows, before and after."""
         assert self.group_encoder_ is not None
-        auditor = self._auditor(seed)
+        auditor = self.auditor
+        if auditor is None:
+            auditor = default_auditor(self.sensitive_hidden_layer_sizes, seed)
         codes, held_out_codes = self._codes(train), self._codes(held_out)
         after, held_out_after = self._features_of(train.X), self._features_of(held_out.X)
         self.sensitive_accuracy_: dict[str, float] = {}
@@ -455,22 +453,13 @@ class SensitiveInformationRemover(
         self.majority_share_: dict[str, float] = {}
         for k, name in enumerate(self.group_encoder_.names_):
             known, held_out_known = codes[:, k], held_out_codes[:, k]
-            self.majority_share_[name] = _majority_share(known, held_out_known)
-            self.sensitive_accuracy_[name] = _accuracy_of_fresh(
+            self.majority_share_[name] = majority_share(known, held_out_known)
+            self.sensitive_accuracy_[name] = accuracy_of_fresh(
                 auditor, after, held_out_after, known, held_out_known
             )
-            self.sensitive_accuracy_before_[name] = _accuracy_of_fresh(
+            self.sensitive_accuracy_before_[name] = accuracy_of_fresh(
                 auditor, train.X, held_out.X, known, held_out_known
             )
-
-    def _auditor(self, seed: int) -> Any:
-        if self.auditor is not None:
-            return self.auditor
-        sizes = tuple(int(size) for size in self.sensitive_hidden_layer_sizes) or (1,)
-        return make_pipeline(
-            StandardScaler(with_mean=False),
-            MLPClassifier(sizes, alpha=0.1, max_iter=100, random_state=seed),
-        )
 
     # ------------------------------------------------------------ transform
 
@@ -509,24 +498,3 @@ def _kind_of_task(y: Any) -> str:
     if kind == "continuous":
         return "regression"
     raise ValueError(f"Unknown label type: {kind}. y must be classes or numbers, one a row.")
-
-
-def _majority_share(train: np.ndarray, held_out: np.ndarray) -> float:
-    known = held_out >= 0
-    if not known.any() or not (train >= 0).any():
-        return float("nan")
-    return float(np.mean(held_out[known] == np.bincount(train[train >= 0]).argmax()))
-
-
-def _accuracy_of_fresh(
-    auditor: Any, X: Any, held_out_X: Any, groups: np.ndarray, held_out_groups: np.ndarray
-) -> float:
-    known, held_out_known = groups >= 0, held_out_groups >= 0
-    if len(np.unique(groups[known])) < 2 or not held_out_known.any():
-        return float("nan")
-    with warnings.catch_warnings():
-        # An auditor that is still learning is as good as its accuracy.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fresh = clone(auditor).fit(X[known], groups[known])
-    predicted = fresh.predict(held_out_X[held_out_known])
-    return float(np.mean(predicted == held_out_groups[held_out_known]))

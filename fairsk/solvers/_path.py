@@ -28,16 +28,16 @@ _SAMPLE = 10_000, 200
 # Half-width of the smoothing on the sample, in spreads of the scores, and how well its
 # rule must meet the constraints: both far below the error of the sample.
 _TEMPERATURE = 0.05
+_TOLERANCE = 1e-4
 # How many times larger the next sample is, if it is no more than half of the rows, and the
 # smoothing on it.
 _LARGER = 10
 _REFINED = 0.015
-# Standard errors around the first sample's prices within which its rows are kept: where none
-# is left near the boundary, nothing would hold a price.
+# Standard errors around the smaller sample's prices within which rows of the larger are kept:
+# where none is left near the boundary, nothing would hold a price.
 _ROOM = 6.0
 # Least error of a price, as a share of that expected, where the samples differ less.
 _LEAST_ERROR = 0.5
-_TOLERANCE = 1e-4
 # The rows left for all levels cover prices up to what the sample missed the last level's
 # by and so many of its standard errors more; how often they may be chosen anew.
 _WIDENING = 3.0
@@ -88,14 +88,17 @@ class Path:
         self.probe = basis, np.maximum(reach, 1e-3 * reach.max() or 1.0)
         constant, slope = _SAMPLE
         size = constant + slope * max((len(limits.lower) for limits in problems), default=0)
-        # About the standard error of the sample's prices, and in their unit.
-        self.doubts[0] = driver.spread / np.sqrt(size)
-        self.error = self.doubts[0] * driver.rows.price_unit
+        self._expect_error_of(size)
         if len(problems) > 1 and len(driver.rows) > 2 * size:
             self._follow(size)
             while len(driver.rows) > 2 * _LARGER * size:
                 size *= _LARGER
                 self._refine(size)
+
+    def _expect_error_of(self, size: int) -> None:
+        """Take about the standard error of a sample's prices for that of the first guess."""
+        self.doubts[0] = self.driver.spread / np.sqrt(size)
+        self.error = self.doubts[0] * self.driver.rows.price_unit
 
     def _follow(self, size: int) -> None:
         """Solve all levels on a sample, smoothed."""
@@ -138,8 +141,7 @@ class Path:
                 self.guide[level] = found.multipliers / problem.scale
                 moved = self.guide[level] - guide
                 changes.append(limits.prices(self.guide[level]) - center)
-        self.doubts[0] = self.driver.spread / np.sqrt(size)
-        self.error = self.doubts[0] * self.driver.rows.price_unit
+        self._expect_error_of(size)
         self.is_refined = True
         if changes:
             # What the smaller sample missed tells which prices are known worse than others.

@@ -19,7 +19,6 @@ from fairsk.base import (
     check_cv_and_calibration,
     check_has_probabilities,
     choose_rule,
-    choose_rules,
     clone_for_groups,
     fit_label_model,
     make_tuning_sample,
@@ -299,13 +298,22 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
         levels = np.asarray(bounds, dtype=float).ravel()
         for level in levels:
             settings.check_bound(float(level))
-        estimators: list[Any] = []
-        rules = choose_rules(settings, self._tuning_sample, levels)
-        for bound, rule in zip(levels.tolist(), rules, strict=True):
+        estimators: list[Any] = [None] * len(levels)
+        initial = None
+        # From loose to tight, each solution is a good start for the next.
+        order = np.argsort(levels if self.measure == "ratio" else -levels, kind="stable")
+        for place in order:
+            bound = float(levels[place])
+            rule = choose_rule(settings, self._tuning_sample, bound=bound, initial=initial)
             point = copy.copy(self)
             setattr(point, "tolerance" if self.measure == "difference" else "ratio_bound", bound)
             point._set_rule(rule, bound)
-            estimators.append(point)
+            estimators[place], initial = point, rule.multipliers
+        if not settings.is_exact:
+            # The search on observed labels can leave a looser bound the less accurate rule.
+            for looser, tighter in zip(order[-2::-1], order[:0:-1], strict=True):
+                if estimators[tighter].certificate_.beats(estimators[looser].certificate_):
+                    estimators[looser]._set_rule(estimators[tighter].rule_, levels[looser].item())
         certificates = [estimator.certificate_ for estimator in estimators]
         return TradeOffPath(
             bounds=levels,

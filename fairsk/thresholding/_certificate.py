@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.base import RuleSettings, TuningSample
+from fairsk.base import RuleSettings, TuningSample, observed_accuracy, observed_violation
 from fairsk.metrics import violation_interval
-from fairsk.notions import cell_masses, get_notion
+from fairsk.notions import get_notion
 from fairsk.solvers import BayesRule
 
 DEFAULT_CONFIDENCE = 0.95
@@ -75,6 +75,16 @@ class FairnessCertificate:
             return self.interval[1] <= self.bound
         return self.interval[0] >= self.bound
 
+    def beats(self, other: FairnessCertificate) -> bool:
+        """Whether this rule serves the other's bound better, on the observed labels.
+
+        It is the more accurate one, and within that bound or no farther outside it.
+        """
+        sign = 1.0 if self.measure == "difference" else -1.0
+        allowed = max(sign * other.bound, sign * other.observed_violation)
+        is_fair = sign * self.observed_violation <= allowed
+        return is_fair and self.observed_accuracy > other.observed_accuracy
+
     def __str__(self) -> str:
         relation = "<=" if self.measure == "difference" else ">="
         low, high = self.interval
@@ -111,9 +121,9 @@ def certify(
     -------
     FairnessCertificate
     """
+    problem = settings.problem(sample.groups)
     decision = rule.decide(sample.joint, randomize=settings.randomize)
     weight = sample.sample_weight * len(sample.y)
-    masses = cell_masses(sample.y, decision, sample.groups, sample_weight=weight)
     confidence = settings.confidence or DEFAULT_CONFIDENCE
     interval = violation_interval(
         sample.y,
@@ -127,8 +137,6 @@ def certify(
         sample_weight=None if np.allclose(weight, 1) else weight,
         random_state=settings.random_state,
     )
-    cost, y = settings.cost, sample.y
-    right = 2 * ((1 - cost) * y * decision + cost * (1 - y) * (1 - decision))
     return FairnessCertificate(
         notion=get_notion(settings.notion).name,
         measure=settings.measure,
@@ -136,12 +144,12 @@ def certify(
         bound=bound,
         confidence=settings.confidence,
         expected_violation=rule.violation,
-        observed_violation=settings.problem(sample.groups).violation(masses.selected, masses.total),
+        observed_violation=observed_violation(problem, sample, decision),
         interval=interval,
         interval_confidence=confidence,
         duality_gap=rule.gap,
         expected_accuracy=rule.expected_accuracy,
-        observed_accuracy=float(sample.sample_weight @ right),
-        n_samples=len(y),
-        smallest_cell=settings.smallest_cell(y, sample.groups),
+        observed_accuracy=observed_accuracy(problem, sample, decision),
+        n_samples=len(sample.y),
+        smallest_cell=settings.smallest_cell(sample.y, sample.groups),
     )

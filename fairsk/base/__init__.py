@@ -8,12 +8,16 @@ from fairsk.base._label_constraints import (
     LabelRows,
     expected_values,
     label_rows,
-    observed_accuracy,
     observed_violation,
     row_grain,
     solve_on_labels,
 )
 from fairsk.base._label_flips import LabelFlips, check_label_flips, make_label_flips
+from fairsk.base._label_objective import (
+    LabelObjective,
+    evolve_multipliers,
+    observed_accuracy,
+)
 from fairsk.base._models import (
     check_has_probabilities,
     fit_model,
@@ -45,6 +49,7 @@ __all__ = [
     "JointModels",
     "JointSettings",
     "LabelFlips",
+    "LabelObjective",
     "LabelRows",
     "RuleSettings",
     "SensitiveFeaturesMixin",
@@ -58,6 +63,7 @@ __all__ = [
     "check_rows",
     "choose_rule",
     "clone_for_groups",
+    "evolve_multipliers",
     "expected_values",
     "fit_label_model",
     "fit_model",

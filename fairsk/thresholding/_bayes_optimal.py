@@ -80,7 +80,8 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
     constrain : {"probabilities", "labels"}, default="labels"
         Whether the constraints hold for the model's probabilities, as in the paper, or for the
         labels and groups observed on the tuning rows. The two differ where the probabilities are
-        miscalibrated within groups.
+        miscalibrated within groups. For the labels, and up to some 100,000 rows, the multipliers
+        are also sought that are the most accurate on these rows, unless a `confidence` is asked.
     multipliers : array-like of shape (n_multipliers,), default=None
         Multipliers given by hand, one a constraint in the order of ``multiplier_names_``; nothing
         is solved, and ``GridSearchCV`` can tune them.

@@ -30,7 +30,7 @@ class FairnessCertificate:
         Probability with which the bound was to hold in the population.
     expected_violation : float
         Worst disparity of the optimal, randomised rule under the model's probabilities: within
-        the bound to 1e-9.
+        the bound to 1e-9 where the constraints are on these.
     observed_violation : float
         Worst disparity of the rule as it predicts, on the observed labels and groups, with
         probabilities from models that did not see the rows.
@@ -40,7 +40,9 @@ class FairnessCertificate:
     interval_confidence : float
     duality_gap : float
         Relative gap between the rule's expected accuracy and the best that any rule within the
-        bound can have, under the same probabilities; nan for multipliers given by hand.
+        bound can have, under the same probabilities; nan for multipliers given by hand. Where the
+        constraints are on observed labels, the bound is that of the corrected program, or the
+        disparities that the rule itself has.
     expected_accuracy, observed_accuracy : float
     n_samples : int
         Rows of known group that the rule was tuned on.

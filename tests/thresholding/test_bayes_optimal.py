@@ -313,9 +313,12 @@ def test_frozen_estimator_is_left_alone(aware, compas):
 def test_bound_out_of_reach_is_a_warning(compas):
     """A group model that is wrong about who is where cannot steer the blind rule."""
     X, y, A = compas
-    swapped = DummyClassifier(strategy="prior")
     model = BayesOptimalFairPostProcessor(
-        group_estimator=swapped, tolerance=0.01, cv=2, random_state=0
+        group_estimator=DummyClassifier(strategy="prior"),
+        notion="equalized_odds",
+        tolerance=0.01,
+        cv=2,
+        random_state=0,
     )
     with pytest.warns(ConvergenceWarning, match="violate the bound of 0.01 by 0"):
         model.fit(X, y, sensitive_features=A)

@@ -1,0 +1,160 @@
+"""Multipliers chosen on the observed labels themselves, near those of a program."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import differential_evolution
+
+from fairsk.base._tuning import TuningSample
+from fairsk.notions import CellMasses, cell_masses
+from fairsk.solvers import RuleProblem
+
+# Vectors tried in a generation, for each multiplier, and generations.
+POPULATION = 8
+GENERATIONS = 60
+# Standard deviation of the first generation, in sizes of the multipliers; no multiplier counts
+# as smaller than this share of the largest. All stay within so many standard deviations.
+SPREAD = 0.4
+LEAST_SIZE = 0.5
+REACH = 4.0
+# Operations beyond which generations are left out, and how few of them are worth while.
+MOST_WORK = 1e10
+LEAST_GENERATIONS = 20
+# Decisions held in memory at once.
+BLOCK = 4_000_000
+# Added to what a rule misses the bound by: more than any accuracy.
+OUTSIDE = 10.0
+
+
+def accuracy_gains(problem: RuleProblem, sample: TuningSample) -> np.ndarray:
+    """What selecting each row adds to the observed accuracy (weighted by costs)."""
+    gains = np.where(sample.y == 1, 1 - problem.cost, -problem.cost)
+    return 2 * sample.sample_weight * gains
+
+
+def observed_accuracy(problem: RuleProblem, sample: TuningSample, decision: np.ndarray) -> float:
+    """Observed share of right decisions, weighted by the costs."""
+    gains = accuracy_gains(problem, sample)
+    # Those of the negatives are what rejecting everybody has, and selecting one loses.
+    return float(gains @ decision - gains[sample.y == 0].sum())
+
+
+class LabelObjective:
+    """How rules of given multipliers do on the observed labels, many at a time.
+
+    Parameters
+    ----------
+    problem : RuleProblem
+    sample : TuningSample
+    bound : float
+    """
+
+    def __init__(self, problem: RuleProblem, sample: TuningSample, bound: float) -> None:
+        self.problem, self.sample = problem, sample
+        y, weight, joint = sample.y, sample.sample_weight, sample.joint
+        members = sample.groups.indicators()
+        self._cells = [(members * (weight * (y == label))[:, None]).T.tocsr() for label in (0, 1)]
+        self._total = cell_masses(y, np.zeros(len(y)), sample.groups, sample_weight=weight).total
+        self._constraints = problem.constraints(self._total, bound)
+        expected = problem.constraints(joint.masses(weight, len(problem.family_of)), bound)
+        units = np.eye(expected.n_multipliers)
+        # The ratio measure prices a positive multiplier by another row than a negative one.
+        self._prices = np.column_stack(
+            [joint.weighted(expected.cell_costs(sign * unit)) for sign in (1, -1) for unit in units]
+        )
+        self._scores = joint.posterior - problem.cost
+        self.gains = accuracy_gains(problem, sample)
+        self._rejecting_all = observed_accuracy(problem, sample, np.zeros(len(y)))
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that rules are held against."""
+        return len(self._scores)
+
+    def __call__(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Worst excess over the limits, and accuracy, of deterministic rules.
+
+        Parameters
+        ----------
+        multipliers : ndarray of shape (n_rules, n_multipliers)
+
+        Returns
+        -------
+        excess, accuracy : ndarray of shape (n_rules,)
+        """
+        size = max(1, BLOCK // len(self._scores))
+        parts = [
+            self._block(multipliers[start : start + size])
+            for start in range(0, len(multipliers), size)
+        ]
+        excess, accuracy = zip(*parts, strict=True)
+        return np.concatenate(excess), np.concatenate(accuracy)
+
+    def _block(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        split = np.hstack([multipliers.clip(min=0), (-multipliers).clip(min=0)])
+        decisions = (self._scores[:, None] > self._prices @ split.T).astype(float)
+        selected = np.stack([(cells @ decisions).T for cells in self._cells], axis=1)
+        total = np.broadcast_to(self._total, selected.shape)
+        constraints = self._constraints
+        values = constraints.values(
+            self.problem.notion, CellMasses(selected, total, self.problem.family_of)
+        )
+        low, high = constraints.limits
+        # A row with a sign has an upper limit only.
+        below = np.where(constraints.sign == 0, low - values, -np.inf)
+        excess = np.maximum(values - high, below).max(axis=1)
+        return excess, self._rejecting_all + self.gains @ decisions
+
+
+def evolve_multipliers(
+    objective: LabelObjective, centre: np.ndarray, allowed: float, random_state: int | None
+) -> np.ndarray | None:
+    """Multipliers near given ones that do best on the observed labels.
+
+    The optimal rules have a multiplier for each constraint (Theorems 1 and 2 of the paper), and
+    where the probabilities are off, no correction of the program need lead to the best of them.
+
+    Parameters
+    ----------
+    objective : LabelObjective
+    centre : ndarray of shape (n_multipliers,)
+    allowed : float
+        Excess over the bound that is not held against a rule.
+    random_state : int, optional
+
+    Returns
+    -------
+    ndarray of shape (n_multipliers,) or None
+        None where none of the given ones is active, and on samples on which the search would take
+        long: these are large enough for corrections to do.
+    """
+    n_generations = _generations(objective.n_rows, len(centre))
+    if not centre.any() or n_generations < LEAST_GENERATIONS:
+        return None
+
+    def loss(columns: np.ndarray) -> np.ndarray:
+        excess, accuracy = objective(columns.T)
+        return np.where(excess > allowed, OUTSIDE + excess, -accuracy)
+
+    rng = np.random.default_rng(0 if random_state is None else random_state)
+    size = np.maximum(np.abs(centre), LEAST_SIZE * np.abs(centre).max())
+    first = centre + SPREAD * size * rng.normal(size=(POPULATION * len(centre), len(centre)))
+    first[0] = centre
+    low, high = centre - REACH * SPREAD * size, centre + REACH * SPREAD * size
+    found = differential_evolution(
+        loss,
+        np.column_stack([low, high]),
+        init=first.clip(low, high),
+        maxiter=n_generations,
+        tol=0.0,
+        polish=False,
+        updating="deferred",
+        vectorized=True,
+        seed=rng,
+    )
+    return found.x
+
+
+def _generations(n_rows: int, n_multipliers: int) -> int:
+    work = POPULATION * n_multipliers * n_rows * (n_multipliers + 10)
+    return min(GENERATIONS, int(MOST_WORK // max(work, 1)))

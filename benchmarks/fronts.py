@@ -8,7 +8,8 @@ feature, XGBoost elsewhere. "halves" splits the training half again, as the pape
 use all of it. Violations are measured on the test half, as the notion's worst difference from the
 population (or worst ratio). "cpu s" is a fit from nothing, "more" a further bound once it is there.
 The last columns hold our best front against each peer's point: our accuracy at the same violation,
-by interpolation, minus the peer's, with the standard error of the difference over seeds.
+by interpolation, minus the peer's, with its standard error by the jackknife over splits, which
+takes in the noise of both violations.
 """
 
 from __future__ import annotations
@@ -290,8 +291,8 @@ def figures_of(y, predicted, groups, notion, measure) -> tuple[float, float]:
 
 
 def run_cell(name, n_features, aware, notion, measure, seeds, methods):
-    """Figures by method and bound: (accuracy, violation, CPU s, CPU s more) over seeds."""
-    results = defaultdict(lambda: defaultdict(list))
+    """Figures by method, bound and seed: accuracy, violation, CPU s, CPU s more."""
+    results = defaultdict(lambda: defaultdict(dict))
     bounds = TOLERANCES[n_features] if measure == "difference" else LEVELS
     for seed in range(seeds):
         task = make_task(name, n_features, aware, seed)
@@ -299,7 +300,7 @@ def run_cell(name, n_features, aware, notion, measure, seeds, methods):
             try:
                 for bound, predicted, *seconds in function(task, notion, measure, bounds):
                     figures = figures_of(task.y_test, predicted, task.A_test, notion, measure)
-                    results[method][bound].append((*figures, *seconds))
+                    results[method][bound][seed] = (*figures, *seconds)
             except Exception as error:
                 if method not in PEERS:
                     raise
@@ -307,14 +308,20 @@ def run_cell(name, n_features, aware, notion, measure, seeds, methods):
     return results
 
 
-def front(results, methods, measure):
-    """Concave front of the means over seeds, and who is on it: (violation, accuracy, source)."""
+def mean_figures(by_seed, without=None):
+    """Means over the splits; None if a split is left out that was the only one."""
+    rows = [row for seed, row in by_seed.items() if seed != without]
+    return np.mean(rows, axis=0) if rows else None
+
+
+def front(results, methods, measure, without=None):
+    """Concave front of the means over splits: (cost, accuracy), by cost."""
     points = []
     for method in methods:
-        for bound, rows in results.get(method, {}).items():
-            accuracy, violation, *_ = np.mean(rows, axis=0)
-            cost = violation if measure == "difference" else 1 - violation
-            points.append((cost, accuracy, (method, bound)))
+        for by_seed in results.get(method, {}).values():
+            means = mean_figures(by_seed, without)
+            if means is not None:
+                points.append((cost_of(means[1], measure), means[0]))
     points.sort(key=lambda p: (p[0], -p[1]))
     hull = []
     for point in points:
@@ -326,44 +333,44 @@ def front(results, methods, measure):
     return hull
 
 
+def cost_of(violation, measure):
+    return violation if measure == "difference" else 1 - violation
+
+
 def _above(a, b, c) -> bool:
     """Whether the chord from a to c passes above b."""
     return (b[1] - a[1]) * (c[0] - a[0]) <= (c[1] - a[1]) * (b[0] - a[0])
 
 
-def lead(results, hull, method, bound, measure):
-    """Our accuracy at a peer's violation minus the peer's, and its standard error."""
-    rows = np.array(results[method][bound])
-    violation = rows[:, 1].mean() if measure == "difference" else 1 - rows[:, 1].mean()
-    costs = [p[0] for p in hull]
-    if violation < costs[0]:
-        left = right = hull[0]
-        share = 0.0
-    else:
-        j = min(int(np.searchsorted(costs, violation, side="right")) - 1, len(hull) - 1)
-        left, right = hull[j], hull[min(j + 1, len(hull) - 1)]
-        width = right[0] - left[0]
-        share = 0.0 if width == 0 else min((violation - left[0]) / width, 1.0)
-    ours = (1 - share) * _per_seed(results, left) + share * _per_seed(results, right)
-    if len(rows) == len(ours):
-        difference = ours - rows[:, 0]
-        return difference.mean(), _standard_error(difference), violation >= costs[0]
-    # A peer that failed on some splits: the seeds do not pair.
-    error = np.hypot(_standard_error(ours), _standard_error(rows[:, 0]))
-    return ours.mean() - rows[:, 0].mean(), error, violation >= costs[0]
+def lead(results, by_seed, measure, without=None):
+    """Our accuracy at a peer's violation minus the peer's, and whether we reach that violation."""
+    means = mean_figures(by_seed, without)
+    if means is None:
+        return np.nan, True
+    cost = cost_of(means[1], measure)
+    costs, accuracies = zip(*front(results, [*OURS, "base"], measure, without), strict=True)
+    # Constant beyond either end: the front's ends are its best points there.
+    return float(np.interp(cost, costs, accuracies) - means[0]), cost >= costs[0]
+
+
+def lead_error(results, by_seed, measure):
+    """Standard error of `lead` by the jackknife over splits."""
+    seeds = sorted(
+        {seed for bounds in results.values() for rows in bounds.values() for seed in rows}
+    )
+    if len(seeds) < 2:
+        return np.nan
+    leads = [lead(results, by_seed, measure, without=seed)[0] for seed in seeds]
+    return float(np.sqrt((len(seeds) - 1) * np.var(leads)))
 
 
 def _standard_error(values) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
-def _per_seed(results, point):
-    method, bound = point[2]
-    return np.array(results[method][bound])[:, 0]
-
-
 def print_cell(title, results, measure):
-    hull = front(results, [*OURS, "base"], measure)
+    """Print the table of a cell; returns (lead, standard error) of every comparison."""
+    comparisons = []
     worst = "violation" if measure == "difference" else "ratio"
     print(f"\n{title}")
     print(
@@ -371,18 +378,34 @@ def print_cell(title, results, measure):
         f"{'cpu s':>7s} {'more':>6s}   ours - peer (se)"
     )
     for method, by_bound in results.items():
-        for bound, rows in by_bound.items():
-            accuracy, violation, seconds, more = np.mean(rows, axis=0)
-            error = _standard_error([row[0] for row in rows])
+        for bound, by_seed in by_bound.items():
+            accuracy, violation, seconds, more = mean_figures(by_seed)
+            error = _standard_error([row[0] for row in by_seed.values()])
             text = (
                 f"  {method:28s} {bound:6.2f} {accuracy:9.4f} ({error:.4f}) {violation:9.4f} "
                 f"{seconds:7.2f} {more:6.2f}"
             )
             if method in PEERS:
-                difference, standard_error, reached = lead(results, hull, method, bound, measure)
+                difference, reached = lead(results, by_seed, measure)
+                standard_error = lead_error(results, by_seed, measure)
+                comparisons.append((difference, standard_error))
                 text += f"   {difference:+.4f} ({standard_error:.4f})"
                 text += "" if reached else "  below our smallest violation"
             print(text, flush=True)
+    return comparisons
+
+
+def print_summary(comparisons):
+    """How many comparisons are beyond two standard errors on either side."""
+    if not comparisons:
+        return
+    difference, error = np.array(comparisons).T
+    above, below = (difference > 2 * error).sum(), (difference < -2 * error).sum()
+    print(
+        f"\n{len(difference)} comparisons with peers: {above} above by more than two standard "
+        f"errors, {below} below, {len(difference) - above - below} within; mean lead "
+        f"{difference.mean():+.4f}"
+    )
 
 
 def main() -> None:
@@ -397,6 +420,7 @@ def main() -> None:
     options = parser.parse_args()
     everything = {"base": base, **OURS, **PEERS}
     methods = {name: everything[name] for name in options.methods}
+    comparisons = []
     for name in options.data:
         for n_features in options.features:
             for setting in options.settings:
@@ -415,9 +439,10 @@ def main() -> None:
                         groups = "one feature" if n_features == 1 else "four groups"
                         title = f"{name}, {groups}, {setting}, {notion}, {measure}"
                         seconds = time.perf_counter() - start
-                        print_cell(
+                        comparisons += print_cell(
                             f"{title}  ({options.seeds} seeds, {seconds:.0f} s)", results, measure
                         )
+    print_summary(comparisons)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fairsk.base._bracket import BracketSearch
 from fairsk.base._label_objective import (
-    LabelObjective,
     accuracy_gains,
     evolve_multipliers,
     observed_accuracy,
@@ -267,8 +266,14 @@ class _LabelSearch:
         error of the difference. Its duality gap is 0: a rule of any multipliers is the most
         accurate one, under the probabilities, of all that go no farther from parity than it does.
         """
-        objective = LabelObjective(self.problem, self.sample, bound)
-        found = evolve_multipliers(objective, rule.multipliers, self.allowed, self.random_state)
+        found = evolve_multipliers(
+            self.problem,
+            self.sample,
+            bound,
+            rule.multipliers,
+            allowed=self.allowed,
+            random_state=self.random_state,
+        )
         if found is None:
             return rule, missing
         other = rule_from_multipliers(

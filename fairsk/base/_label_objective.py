@@ -18,7 +18,7 @@ SPREAD = 0.4
 LEAST_SIZE = 0.5
 REACH = 4.0
 # Operations beyond which generations are left out, and how few of them are worth while.
-MOST_WORK = 1e10
+MOST_WORK = 2e9
 LEAST_GENERATIONS = 20
 # Decisions held in memory at once.
 BLOCK = 4_000_000
@@ -66,11 +66,6 @@ class LabelObjective:
         self.gains = accuracy_gains(problem, sample)
         self._rejecting_all = observed_accuracy(problem, sample, np.zeros(len(y)))
 
-    @property
-    def n_rows(self) -> int:
-        """Rows that rules are held against."""
-        return len(self._scores)
-
     def __call__(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Worst excess over the limits, and accuracy, of deterministic rules.
 
@@ -107,7 +102,13 @@ class LabelObjective:
 
 
 def evolve_multipliers(
-    objective: LabelObjective, centre: np.ndarray, allowed: float, random_state: int | None
+    problem: RuleProblem,
+    sample: TuningSample,
+    bound: float,
+    centre: np.ndarray,
+    *,
+    allowed: float,
+    random_state: int | None,
 ) -> np.ndarray | None:
     """Multipliers near given ones that do best on the observed labels.
 
@@ -116,7 +117,9 @@ def evolve_multipliers(
 
     Parameters
     ----------
-    objective : LabelObjective
+    problem : RuleProblem
+    sample : TuningSample
+    bound : float
     centre : ndarray of shape (n_multipliers,)
     allowed : float
         Excess over the bound that is not held against a rule.
@@ -128,9 +131,10 @@ def evolve_multipliers(
         None where none of the given ones is active, and on samples on which the search would take
         long: these are large enough for corrections to do.
     """
-    n_generations = _generations(objective.n_rows, len(centre))
+    n_generations = _generations(len(sample.y), len(centre))
     if not centre.any() or n_generations < LEAST_GENERATIONS:
         return None
+    objective = LabelObjective(problem, sample, bound)
 
     def loss(columns: np.ndarray) -> np.ndarray:
         excess, accuracy = objective(columns.T)

@@ -48,6 +48,12 @@ def tuned(notion="demographic_parity", measure="difference", aware=False, **opti
     return problem, model._tuning_sample, next(iter(bound.values()))
 
 
+def evolve(problem, sample, bound, centre, random_state=0):
+    return evolve_multipliers(
+        problem, sample, bound, centre, allowed=0.0, random_state=random_state
+    )
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -86,7 +92,7 @@ def test_finds_what_a_grid_finds():
     excess, accuracy = objective(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2))
     best = accuracy[excess <= 0].max()
     start = np.array([0.2, 0.0])
-    found = evolve_multipliers(objective, start, 0.0, random_state=0)
+    found = evolve(problem, sample, bound, start)
     excess, accuracy = objective(np.stack([start, found]))
     assert excess[0] > 0 >= excess[1]
     # Within a row or two of a grid of 26,000 rules.
@@ -95,24 +101,21 @@ def test_finds_what_a_grid_finds():
 
 def test_nothing_to_search_for():
     problem, sample, bound = tuned()
-    objective = LabelObjective(problem, sample, bound)
-    assert evolve_multipliers(objective, np.zeros(2), 0.0, random_state=0) is None
+    assert evolve(problem, sample, bound, np.zeros(2)) is None
 
 
 def test_samples_that_would_take_long_are_left_alone(monkeypatch):
     problem, sample, bound = tuned()
-    objective = LabelObjective(problem, sample, bound)
     start = np.array([0.1, 0.0])
-    assert evolve_multipliers(objective, start, 0.0, random_state=0) is not None
-    monkeypatch.setattr(_label_objective, "MOST_WORK", 1e6)
-    assert evolve_multipliers(objective, start, 0.0, random_state=0) is None
+    assert evolve(problem, sample, bound, start) is not None
+    monkeypatch.setattr(_label_objective, "MOST_WORK", 1e5)
+    assert evolve(problem, sample, bound, start) is None
 
 
 def test_same_seed_same_multipliers():
     problem, sample, bound = tuned()
-    objective = LabelObjective(problem, sample, bound)
     found = [
-        evolve_multipliers(objective, np.array([0.1, -0.1]), 0.0, random_state=seed)
+        evolve(problem, sample, bound, np.array([0.1, -0.1]), random_state=seed)
         for seed in (None, 0, 1)
     ]
     assert_allclose(found[0], found[1], rtol=0, atol=0)

@@ -50,7 +50,7 @@ class LabelObjective:
     """
 
     def __init__(self, problem: RuleProblem, sample: TuningSample, bound: float) -> None:
-        self.problem, self.sample = problem, sample
+        self._problem = problem
         y, weight, joint = sample.y, sample.sample_weight, sample.joint
         members = sample.groups.indicators()
         self._cells = [(members * (weight * (y == label))[:, None]).T.tocsr() for label in (0, 1)]
@@ -63,7 +63,7 @@ class LabelObjective:
             [joint.weighted(expected.cell_costs(sign * unit)) for sign in (1, -1) for unit in units]
         )
         self._scores = joint.posterior - problem.cost
-        self.gains = accuracy_gains(problem, sample)
+        self._gains = accuracy_gains(problem, sample)
         self._rejecting_all = observed_accuracy(problem, sample, np.zeros(len(y)))
 
     def __call__(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,13 +92,13 @@ class LabelObjective:
         total = np.broadcast_to(self._total, selected.shape)
         constraints = self._constraints
         values = constraints.values(
-            self.problem.notion, CellMasses(selected, total, self.problem.family_of)
+            self._problem.notion, CellMasses(selected, total, self._problem.family_of)
         )
         low, high = constraints.limits
         # A row with a sign has an upper limit only.
         below = np.where(constraints.sign == 0, low - values, -np.inf)
         excess = np.maximum(values - high, below).max(axis=1)
-        return excess, self._rejecting_all + self.gains @ decisions
+        return excess, self._rejecting_all + self._gains @ decisions
 
 
 def evolve_multipliers(
@@ -138,7 +138,7 @@ def evolve_multipliers(
 
     def loss(columns: np.ndarray) -> np.ndarray:
         excess, accuracy = objective(columns.T)
-        return np.where(excess > allowed, OUTSIDE + excess, -accuracy)
+        return np.where(excess <= allowed, -accuracy, OUTSIDE + excess)
 
     rng = np.random.default_rng(0 if random_state is None else random_state)
     size = np.maximum(np.abs(centre), LEAST_SIZE * np.abs(centre).max())

@@ -113,7 +113,11 @@ _FITTED: dict = {}
 
 
 def post_processor(task: Task, notion: str, measure: str, bounds, *, constrain="labels", cv=5):
-    """One fit serves all bounds and both kinds of constraints, which are chosen after it."""
+    """One fit serves all bounds and both kinds of constraints, which are chosen after it.
+
+    As a further point costs next to nothing, the front has one that is tighter than the peers'
+    bounds: on new rows theirs can end up fairer than asked for.
+    """
     key = (id(task), notion, measure, cv)
     if key not in _FITTED:
         _FITTED.clear()
@@ -132,7 +136,8 @@ def post_processor(task: Task, notion: str, measure: str, bounds, *, constrain="
     model, seconds = _FITTED[key]
     model = copy.copy(model).set_params(constrain=constrain)
     groups = task.A_test if task.aware else None
-    for bound in bounds:
+    tighter = bounds[0] / 2 if measure == "difference" else (1 + bounds[0]) / 2
+    for bound in (tighter, *bounds):
         start = time.process_time()
         point = model.path([bound]).estimators[0]
         step = time.process_time() - start
@@ -382,7 +387,7 @@ def print_cell(title, results, measure):
             accuracy, violation, seconds, more = mean_figures(by_seed)
             error = _standard_error([row[0] for row in by_seed.values()])
             text = (
-                f"  {method:28s} {bound:6.2f} {accuracy:9.4f} ({error:.4f}) {violation:9.4f} "
+                f"  {method:28s} {bound:6.3f} {accuracy:9.4f} ({error:.4f}) {violation:9.4f} "
                 f"{seconds:7.2f} {more:6.2f}"
             )
             if method in PEERS:

@@ -19,7 +19,7 @@ LEAST_SIZE = 0.5
 REACH = 4.0
 # Operations beyond which generations are left out, and how few of them are worth while.
 MOST_WORK = 2e9
-LEAST_GENERATIONS = 20
+LEAST_GENERATIONS = 40
 # Decisions held in memory at once.
 BLOCK = 4_000_000
 # Added to what a rule misses the bound by: more than any accuracy.

@@ -52,19 +52,26 @@ class LabelObjective:
     def __init__(self, problem: RuleProblem, sample: TuningSample, bound: float) -> None:
         self._problem = problem
         y, weight, joint = sample.y, sample.sample_weight, sample.joint
-        members = sample.groups.indicators()
-        self._cells = [(members * (weight * (y == label))[:, None]).T.tocsr() for label in (0, 1)]
+        members = sample.groups.indicators().toarray().T
         self._total = cell_masses(y, np.zeros(len(y)), sample.groups, sample_weight=weight).total
         self._constraints = problem.constraints(self._total, bound)
         expected = problem.constraints(joint.masses(weight, len(problem.family_of)), bound)
         units = np.eye(expected.n_multipliers)
         # The ratio measure prices a positive multiplier by another row than a negative one.
-        self._prices = np.column_stack(
-            [joint.weighted(expected.cell_costs(sign * unit)) for sign in (1, -1) for unit in units]
-        )
-        self._scores = joint.posterior - problem.cost
-        self._gains = accuracy_gains(problem, sample)
+        prices = [
+            joint.weighted(expected.cell_costs(sign * unit)) for sign in (1, -1) for unit in units
+        ]
+        gains = accuracy_gains(problem, sample)
+        # Single precision: hundreds of rules are compared, and the one chosen is judged again.
+        self._prices = np.array(prices, dtype=np.float32)
+        self._scores = (joint.posterior - problem.cost).astype(np.float32)
+        # Masses of the cells (0, a), (1, a), and the accuracy.
+        sums = np.vstack([members * (weight * (y == 0)), members * (weight * (y == 1)), gains])
+        self._sums = sums.astype(np.float32)
         self._rejecting_all = observed_accuracy(problem, sample, np.zeros(len(y)))
+        # Kept between calls: to ask for this memory anew takes longer than to fill it.
+        self._payments = np.empty((0, len(y)), dtype=np.float32)
+        self._selects = np.empty((0, len(y)), dtype=bool)
 
     def __call__(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Worst excess over the limits, and accuracy, of deterministic rules.
@@ -87,8 +94,17 @@ class LabelObjective:
 
     def _block(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         split = np.hstack([multipliers.clip(min=0), (-multipliers).clip(min=0)])
-        decisions = (self._scores[:, None] > self._prices @ split.T).astype(float)
-        selected = np.stack([(cells @ decisions).T for cells in self._cells], axis=1)
+        if len(split) > len(self._payments):
+            self._payments, self._selects = (
+                np.empty((len(split), kept.shape[1]), kept.dtype)
+                for kept in (self._payments, self._selects)
+            )
+        payments, selects = self._payments[: len(split)], self._selects[: len(split)]
+        np.matmul(split.astype(np.float32), self._prices, out=payments)
+        np.greater(self._scores, payments, out=selects)
+        np.copyto(payments, selects)
+        sums = payments @ self._sums.T
+        selected = sums[:, :-1].astype(np.float64).reshape(len(multipliers), 2, -1)
         total = np.broadcast_to(self._total, selected.shape)
         constraints = self._constraints
         values = constraints.values(
@@ -98,7 +114,7 @@ class LabelObjective:
         # A row with a sign has an upper limit only.
         below = np.where(constraints.sign == 0, low - values, -np.inf)
         excess = np.maximum(values - high, below).max(axis=1)
-        return excess, self._rejecting_all + self._gains @ decisions
+        return excess, self._rejecting_all + sums[:, -1]
 
 
 def evolve_multipliers(

@@ -80,8 +80,8 @@ def test_agrees_with_one_rule_at_a_time(options, monkeypatch):
         )
         decision = rule.decide(sample.joint)
         rows, _ = label_rows(problem, sample, decision, bound, confidence=None, random_state=None)
-        assert_allclose(excess[place], rows.excess, atol=1e-12)
-        assert_allclose(accuracy[place], observed_accuracy(problem, sample, decision), atol=1e-12)
+        assert_allclose(excess[place], rows.excess, atol=1e-5)
+        assert_allclose(accuracy[place], observed_accuracy(problem, sample, decision), atol=1e-5)
     assert len(np.unique(excess)) > 5
 
 

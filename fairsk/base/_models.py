@@ -9,6 +9,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import has_fit_parameter
 
 # Probabilities may sum to one only up to single precision.
@@ -115,23 +116,26 @@ def positive_probability(model: Any, X: Any) -> np.ndarray:
     return probabilities[:, 1]
 
 
-class JointModel:
-    """A classifier of the cell (Y, A), read as P(A = a | x, y).
+class GroupModel:
+    """P(A = a | x, y): a classifier of the group for each label.
 
-    Only the split of a label's probability among the groups is taken from it; the probability of
-    the label itself comes from a binary model, which estimates it better.
+    With the probability of the label, from a model of its own, this is the joint probability of
+    label and group. A single classifier of the pairs is slower and fits either part less well.
 
     Parameters
     ----------
     estimator : estimator
-        A multiclass classifier with ``predict_proba``.
+        A classifier with ``predict_proba``; multiclass if there are more than two groups.
     n_groups : int
 
     Attributes
     ----------
-    model_ : estimator
+    models_ : list of two estimators
+        Of the rows of label 0 and of label 1; None for a label whose rows are of one group.
+    groups_ : list of two ndarrays of int
+        The groups of each label's rows: the model's classes, in order.
     marginal_ : ndarray of shape (2, n_groups)
-        P(A = a | y), where the model gives a label no probability at all.
+        P(A = a | y), where the model gives no group any probability.
     """
 
     def __init__(self, estimator: Any, n_groups: int) -> None:
@@ -140,27 +144,35 @@ class JointModel:
 
     def fit(
         self, X: Any, y: np.ndarray, group: np.ndarray, sample_weight: np.ndarray | None
-    ) -> JointModel:
+    ) -> GroupModel:
         """Fit on rows whose group is known; y and group are integer codes."""
         cell = y * self.n_groups + group
         mass = np.bincount(cell, sample_weight, 2 * self.n_groups).reshape(2, -1)
+        self.models_: list[Any] = []
+        self.groups_: list[np.ndarray] = []
+        for label in (0, 1):
+            rows = np.flatnonzero(y == label) if mass[label].any() else np.zeros(0, dtype=int)
+            # Contiguous classes: some estimators refuse gaps, and a fold may lack a group.
+            groups, codes = np.unique(group[rows], return_inverse=True)
+            model = None
+            if len(groups) > 1:
+                weight = None if sample_weight is None else sample_weight[rows]
+                model = fit_model(self.estimator, _safe_indexing(X, rows), codes, weight)
+            self.models_.append(model)
+            self.groups_.append(groups)
         # A label absent from a fold says nothing of its groups: use the overall shares.
         mass = np.where(mass.sum(axis=1, keepdims=True) > 0, mass, mass.sum(axis=0))
         self.marginal_ = mass / mass.sum(axis=1, keepdims=True)
-        # Contiguous classes: some estimators refuse gaps, and a fold may lack a cell.
-        self.cells_, codes = np.unique(cell, return_inverse=True)
-        if len(self.cells_) > 1:
-            self.model_ = fit_model(self.estimator, X, codes, sample_weight)
         return self
 
     def conditional(self, X: Any) -> np.ndarray:
         """P(A = a | x, y) of shape (n_samples, 2, n_groups); sums to one over groups."""
         n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-        joint = np.zeros((n_samples, 2 * self.n_groups))
-        if len(self.cells_) > 1:
-            probabilities = check_probabilities(self.model_.predict_proba(X), self.model_)
-            joint[:, self.cells_[np.asarray(self.model_.classes_, dtype=int)]] = probabilities
-        joint = joint.reshape(n_samples, 2, self.n_groups)
-        norm = joint.sum(axis=2, keepdims=True)
+        shares = np.zeros((n_samples, 2, self.n_groups))
+        for label, (model, groups) in enumerate(zip(self.models_, self.groups_, strict=True)):
+            if model is not None:
+                places = groups[np.asarray(model.classes_, dtype=int)]
+                shares[:, label, places] = check_probabilities(model.predict_proba(X), model)
+        norm = shares.sum(axis=2, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(norm > 0, joint / norm, self.marginal_)
+            return np.where(norm > 0, shares / norm, self.marginal_)

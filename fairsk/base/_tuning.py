@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, che
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
-from fairsk.base._models import JointModel, fit_model, positive_probability
+from fairsk.base._models import GroupModel, fit_model, positive_probability
 from fairsk.solvers import JointProbabilities
 from fairsk.utils import Groups
 
@@ -52,7 +52,7 @@ class JointSettings:
     Attributes
     ----------
     estimator, group_estimator : estimator
-        Of the label, and of the cell (label, group).
+        Of the label, and of the group among the rows of a label.
     attribute_aware : bool
         Whether the group itself is used, instead of its probability.
     calibration : {None, "sigmoid", "isotonic", "temperature"}
@@ -76,7 +76,7 @@ class JointModels:
     """Fitted models of eta(x) and, attribute-blind, of P(A | x, y) for each family."""
 
     label_model: Any
-    group_models: tuple[JointModel, ...] | None
+    group_models: tuple[GroupModel, ...] | None
     marginal: np.ndarray
 
 
@@ -105,12 +105,12 @@ def fit_joint_models(
 
 def _fit_groups(
     settings: JointSettings, X: Any, y: np.ndarray, groups: Groups, sample_weight: Any
-) -> tuple[JointModel, ...]:
+) -> tuple[GroupModel, ...]:
     models = []
     for family, codes in zip(groups.families, groups.codes.T, strict=True):
         known = np.flatnonzero(codes >= 0)
         weight = None if sample_weight is None else sample_weight[known]
-        model = JointModel(settings.group_estimator, len(family))
+        model = GroupModel(settings.group_estimator, len(family))
         models.append(model.fit(_safe_indexing(X, known), y[known], codes[known], weight))
     return tuple(models)
 

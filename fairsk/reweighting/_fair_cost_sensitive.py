@@ -47,8 +47,8 @@ class FairCostSensitiveClassifier(BaseFairClassifier):
     max_updates : int, default=5
         Updates of the multipliers, each of which trains `cv` models; 0 keeps the plug-in's.
     group_estimator : estimator, default=None
-        Multiclass classifier of (Y, A) for the plug-in start; by default of the family of
-        `estimator`. Not used at prediction.
+        Classifier of the group for the plug-in start, one for the rows of each label; by default of
+        the family of `estimator`. Not used at prediction.
     cv : int, float, splitter or iterable, default=5
         Folds (or the held-out share) on which the multipliers are chosen.
     calibration : {None, "sigmoid", "isotonic", "temperature"}, default=None

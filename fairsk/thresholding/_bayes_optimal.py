@@ -68,7 +68,8 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
     attribute_aware : bool, default=False
         Whether the rule may use the sensitive features at prediction.
     group_estimator : estimator, default=None
-        Attribute-blind: multiclass classifier of (Y, A). By default of the family of `estimator`.
+        Attribute-blind: classifier of the group, multiclass for more than two; one is fitted on the
+        rows of each label. By default of the family of `estimator`.
     cv : int, float, splitter or iterable, default=5
         Cross-fitting: the rule is tuned on out-of-fold probabilities of all rows and the models
         are refitted on all rows. A float is the share of rows held out for tuning instead, with

@@ -5,7 +5,7 @@ from __future__ import annotations
 # Written out, so that a file cannot smuggle in another object by a name that starts like ours.
 # tests/interop/test_skops.py holds it against what estimators are made of.
 _OWN = (
-    "fairsk.base._models.JointModel",
+    "fairsk.base._models.GroupModel",
     "fairsk.base._tuning.JointModels",
     "fairsk.base._tuning.TuningSample",
     "fairsk.metrics._scorers._AwareScorer",

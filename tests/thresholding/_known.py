@@ -67,11 +67,18 @@ class KnownLabel(_Known):
         return np.column_stack([1 - positive, positive])
 
 
-class KnownCells(_Known):
-    """P(Y, A | x) in the order of the cells: label first, then group."""
+class KnownGroups(_Known):
+    """P(A | x, y) of the label that the rows have it was fitted on, told by how likely it is."""
+
+    def fit(self, X, y, sample_weight=None):
+        positive = cell_probabilities(X)[:, 1].sum(axis=1)
+        share = simulate(1, 0).masses[1].sum()
+        self.label_ = int(positive.mean() > share)
+        return super().fit(X, y)
 
     def predict_proba(self, X):
-        return cell_probabilities(X).reshape(len(X), 4)
+        cells = cell_probabilities(X)[:, self.label_]
+        return cells / cells.sum(axis=1, keepdims=True)
 
 
 class Population:

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from fairsk import BayesOptimalFairPostProcessor
 from fairsk.datasets import load_adult, load_compas
 from fairsk.metrics import fairness_violation
-from tests.thresholding._known import KnownCells, KnownLabel, Population, simulate
+from tests.thresholding._known import KnownGroups, KnownLabel, Population, simulate
 
 NOTIONS = (
     "demographic_parity",
@@ -133,7 +133,7 @@ def test_known_probabilities_hold_in_the_population(notion, aware):
         X, fresh = np.column_stack([X, data.group]), np.column_stack([fresh, population.group])
     model = BayesOptimalFairPostProcessor(
         KnownLabel(group_in_X=aware),
-        group_estimator=KnownCells(),
+        group_estimator=KnownGroups(),
         notion=notion,
         tolerance=tolerance,
         attribute_aware=aware,
@@ -269,11 +269,11 @@ def test_group_estimator_is_used(compas):
     settings = {"tolerance": 0.3, "cv": 2, "random_state": 0}
     model = BayesOptimalFairPostProcessor(group_estimator=GaussianNB(), **settings)
     model.fit(X, y, sensitive_features=A)
-    assert isinstance(model.models_.group_models[0].model_, GaussianNB)
+    assert isinstance(model.models_.group_models[0].models_[1], GaussianNB)
     assert isinstance(model.models_.label_model, LogisticRegression)
     default = BayesOptimalFairPostProcessor(GaussianNB(), **settings)
     default.fit(X, y, sensitive_features=A)
-    assert isinstance(default.models_.group_models[0].model_, GaussianNB)
+    assert isinstance(default.models_.group_models[0].models_[1], GaussianNB)
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])

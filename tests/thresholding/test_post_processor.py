@@ -209,12 +209,12 @@ def test_frozen_estimator_is_not_refitted(compas):
     assert model.models_.label_model.estimator is inner
     blind = BayesOptimalFairPostProcessor(FrozenEstimator(inner), random_state=0)
     blind.fit(X[half:], y[half:], sensitive_features=groups[half:])
-    assert type(blind.models_.group_models[0].model_) is LogisticRegression
+    assert type(blind.models_.group_models[0].models_[1]) is LogisticRegression
 
 
 def test_group_estimator_of_another_family(compas):
     model = fit(compas, group_estimator=DecisionTreeClassifier(max_depth=3), cv=2)
-    assert type(model.models_.group_models[0].model_) is DecisionTreeClassifier
+    assert type(model.models_.group_models[0].models_[1]) is DecisionTreeClassifier
 
 
 class RoundedProbabilities(ClassifierMixin, BaseEstimator):

@@ -120,7 +120,8 @@ class GroupModel:
     """P(A = a | x, y): a classifier of the group for each label.
 
     With the probability of the label, from a model of its own, this is the joint probability of
-    label and group. A single classifier of the pairs is slower and fits either part less well.
+    label and group. A single classifier of the pairs would take twice as long, most of it to tell
+    the labels apart once more.
 
     Parameters
     ----------

@@ -287,8 +287,8 @@ OURS = {
     "fairsk post, halves": lambda *a: post_processor(*a, constrain="probabilities", cv=0.5),
     "fairsk in": in_training,
 }
-# Rows for comparison with our own, run when asked for, and no part of the front.
-ABLATIONS = ("fairsk post, programs",)
+# Without the ablation, which is run when asked for, and no part of the front.
+FRONT = ("base", *(name for name in OURS if name != "fairsk post, programs"))
 PEERS = {
     "fairlearn EG": exponentiated_gradient,
     "fairlearn GridSearch": grid_search,
@@ -365,8 +365,7 @@ def lead(results, by_seed, measure, without=None):
     if means is None:
         return np.nan, True
     cost = cost_of(means[1], measure)
-    ours = [name for name in (*OURS, "base") if name not in ABLATIONS]
-    costs, accuracies = zip(*front(results, ours, measure, without), strict=True)
+    costs, accuracies = zip(*front(results, FRONT, measure, without), strict=True)
     # Constant beyond either end: the front's ends are its best points there.
     return float(np.interp(cost, costs, accuracies) - means[0]), cost >= costs[0]
 
@@ -433,8 +432,7 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", default=["blind", "aware"])
     parser.add_argument("--notions", nargs="+", default=list(NOTIONS))
     parser.add_argument("--measures", nargs="+", default=["difference", "ratio"])
-    ours = [name for name in OURS if name not in ABLATIONS]
-    parser.add_argument("--methods", nargs="+", default=["base", *ours, *PEERS])
+    parser.add_argument("--methods", nargs="+", default=[*FRONT, *PEERS])
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     everything = {"base": base, **OURS, **PEERS}

@@ -183,7 +183,7 @@ def solve_on_labels(
     rule, missing = search.run(bound, initial)
     if confidence is None:
         rule, missing = search.refine(bound, rule, missing)
-    if confidence is not None and missing > 0:
+    elif missing > 0:
         raise _promise_error(search, bound, confidence, missing)
     if missing > search.step:
         warnings.warn(

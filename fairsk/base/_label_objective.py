@@ -20,8 +20,6 @@ REACH = 4.0
 # Operations beyond which generations are left out, and how few of them are worth while.
 MOST_WORK = 2e9
 LEAST_GENERATIONS = 40
-# Decisions held in memory at once.
-BLOCK = 4_000_000
 # Added to what a rule misses the bound by: more than any accuracy.
 OUTSIDE = 10.0
 
@@ -84,15 +82,6 @@ class LabelObjective:
         -------
         excess, accuracy : ndarray of shape (n_rules,)
         """
-        size = max(1, BLOCK // len(self._scores))
-        parts = [
-            self._block(multipliers[start : start + size])
-            for start in range(0, len(multipliers), size)
-        ]
-        excess, accuracy = zip(*parts, strict=True)
-        return np.concatenate(excess), np.concatenate(accuracy)
-
-    def _block(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         split = np.hstack([multipliers.clip(min=0), (-multipliers).clip(min=0)])
         if len(split) > len(self._payments):
             self._payments, self._selects = (
@@ -106,14 +95,10 @@ class LabelObjective:
         sums = payments @ self._sums.T
         selected = sums[:, :-1].astype(np.float64).reshape(len(multipliers), 2, -1)
         total = np.broadcast_to(self._total, selected.shape)
-        constraints = self._constraints
-        values = constraints.values(
-            self._problem.notion, CellMasses(selected, total, self._problem.family_of)
-        )
-        low, high = constraints.limits
-        # A row with a sign has an upper limit only.
-        below = np.where(constraints.sign == 0, low - values, -np.inf)
-        excess = np.maximum(values - high, below).max(axis=1)
+        masses = CellMasses(selected, total, self._problem.family_of)
+        values = self._constraints.values(self._problem.notion, masses)
+        low, high = self._constraints.limits
+        excess = np.maximum(values - high, low - values).max(axis=1)
         return excess, self._rejecting_all + sums[:, -1]
 
 

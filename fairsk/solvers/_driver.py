@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import sparse
 
 from fairsk.solvers._constraints import Constraints
 from fairsk.solvers._outcome import GAP, Outcome
-from fairsk.solvers._rows import Band, Rows, Sweep
+from fairsk.solvers._rows import Band, Rows, Sweep, weighted_gram
 from fairsk.solvers._sifting import exact_on_band
-from fairsk.solvers._smoothed_dual import Annealed, anneal
+from fairsk.solvers._smoothed_dual import Annealed, anneal, quadratic_step
 
 __all__ = ["Driver", "ScaledProblem"]
 
@@ -31,6 +30,9 @@ _WIDE = 2.0
 # How many times as large the next band is where the optimum was outside of more than two.
 _WIDER = 3
 _LEAST_TEMPERATURE = 1e-4
+# Curvature added to that of the rows near the boundary, where there may be none, as a share of
+# what scores spread evenly would have.
+_DAMPING = 1e-6
 # Fractional atoms from which a program for each chunk of them takes longer than settling
 # them by scores of their own, and how much their margins count beside a random score.
 _MANY_TIES = 2_000
@@ -112,6 +114,24 @@ class Driver:
             multipliers, temperature = self._from_samples(problem, multipliers)
         return self._rounds(problem, multipliers, temperature, exact, near)
 
+    def corrected(self, limits: Constraints, start: np.ndarray, near: float) -> np.ndarray:
+        """Return multipliers one Newton step on, with the moments of all rows at the start.
+
+        The curvature is that of the rows near enough to change side, as if they were spread
+        evenly there: a moment moves by their mass in the strip that the boundary sweeps over.
+        """
+        problem = self.scaled(limits)
+        multipliers, scaled = start * problem.scale, problem.scaled
+        sweep = self.rows.sweep(scaled.prices(multipliers))
+        index = np.flatnonzero(self.rows.within(sweep.margins, near))
+        _, basis = self.rows.take(index)
+        density = self.rows.weights[index] / (2 * near * self.rows.reach[index])
+        hessian = scaled.contrasts @ weighted_gram(basis, density) @ scaled.contrasts.T
+        hessian[np.diag_indices_from(hessian)] += _DAMPING * self._floor_curvature(scaled)
+        values = scaled.contrasts @ sweep.moments
+        target = quadratic_step(hessian, -values, scaled.lower, scaled.upper, multipliers)
+        return target / problem.scale
+
     def scaled(self, limits: Constraints) -> ScaledProblem:
         """Bring the constraints to comparable size."""
         scale = self._row_scale(limits.contrasts)
@@ -133,10 +153,7 @@ class Driver:
         sample = self.rows.sample(_FIRST_SAMPLE, self.rng) if n > _FIRST_SAMPLE else self.rows
         gram = np.zeros((sample.n_basis, sample.n_basis))
         for part, basis in sample.blocks():
-            if sparse.issparse(basis):
-                gram += (basis.T @ basis.multiply(sample.weights[part, None])).toarray()
-            else:
-                gram += basis.T @ (basis * sample.weights[part, None])
+            gram += weighted_gram(basis, sample.weights[part])
         return gram
 
     def _from_samples(self, problem: ScaledProblem, multipliers) -> tuple[np.ndarray, float]:
@@ -155,18 +172,20 @@ class Driver:
             size *= 10
         return multipliers, temperature
 
-    def anneal(self, band, scaled, multipliers, temperature, n_fractional, tolerance=1e-9):
+    def anneal(self, band, scaled, multipliers, temperature, n_fractional, tolerance=1e-6):
         """Minimise the smoothed dual on a band, from a temperature in units of the scores."""
-        curvature = np.full(len(multipliers), 0.5 / self.spread * self.rows.weights.sum())
         return anneal(
             band,
             scaled,
             multipliers,
             temperature=temperature * self.spread,
             n_fractional=n_fractional,
-            floor_curvature=curvature,
+            floor_curvature=self._floor_curvature(scaled),
             tolerance=tolerance,
         )
+
+    def _floor_curvature(self, scaled: Constraints) -> np.ndarray:
+        return np.full(len(scaled.lower), 0.5 / self.spread * self.rows.weights.sum())
 
     def _rounds(self, problem, multipliers, temperature, exact, near) -> Outcome:
         """Solve on a band of rows, test on all, widen the band until the test is passed."""
@@ -213,7 +232,7 @@ class Driver:
         most += steep * n_constraints
         if near is None:
             return most
-        open_rows = self.rows.count_within(sweep.margins, _WIDE * near)
+        open_rows = np.count_nonzero(self.rows.within(sweep.margins, _WIDE * near))
         return min(max(open_rows, least + slope * n_constraints), most)
 
     def _test(self, band: Band, prices: np.ndarray, exact: bool) -> Sweep:

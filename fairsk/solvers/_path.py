@@ -3,7 +3,8 @@
 The prices of all levels of a path lie close together, so that most rows are on one side
 throughout. A sample tells about where the prices are; one pass over all rows sorts out
 those that could change side there or nearby, and sums up the others; a pass over these
-does the same for the next few levels. Each level is then solved on the few rows left.
+does the same for the next few levels. Each level is then solved on the few rows left,
+from a guess that is put right on them first where they are many.
 Where its prices turn out to be near the expected ones, sums over the rows left are sums
 over all rows, and its certificate is that of the whole problem; where they are not, one
 pass tells whether the rule is optimal all the same, and if not more rows are brought back.
@@ -47,7 +48,12 @@ _MOST = 0.5
 # Levels that share the rows left for a few, and how many times farther than the last level
 # from its guess these may end up.
 _CHUNK = 6
-_CHUNK_WIDENING = 12.0
+_CHUNK_WIDENING = 6.0
+# Rows, growing with the number of constraints, from which a guess is corrected on them all before
+# the rows near it are chosen: that takes one pass, and leaves a tenth of the error.
+_MANY = 20_000, 1_000
+# How many times what a guess is expected to miss a correction may amount to.
+_FARTHEST = 10.0
 # How much of its error a guess is expected to make again once it is put right.
 _CORRECTED = 0.3
 # Rows on which it is measured what a guess missed.
@@ -82,12 +88,15 @@ class Path:
         self.n_reductions, self.is_refined = 0, False
         # Levels and where they ended, and how far each kind of guess was off the last time.
         self.solved: list[tuple[int, np.ndarray]] = []
-        self.doubts = [np.inf] * 4
+        self.doubts, self.too_doubtful = [np.inf] * 4, np.inf
         basis = driver.rows.basis[:: max(1, len(driver.rows) // _PROBE)]
         reach = abs(basis) @ driver.rows.price_unit
         self.probe = basis, np.maximum(reach, 1e-3 * reach.max() or 1.0)
         constant, slope = _SAMPLE
-        size = constant + slope * max((len(limits.lower) for limits in problems), default=0)
+        n_constraints = max((len(limits.lower) for limits in problems), default=0)
+        size = constant + slope * n_constraints
+        least, slope = _MANY
+        self.many, self.doubt_corrected = least + slope * n_constraints, np.inf
         self._expect_error_of(size)
         if len(problems) > 1 and len(driver.rows) > 2 * size:
             self._follow(size)
@@ -161,11 +170,14 @@ class Path:
         guesses = self._guesses(level)
         best = int(np.argmin(self.doubts[: len(guesses)]))
         start, near = guesses[best], self.doubts[best]
+        corrected = self._corrected(level, start, near)
+        if corrected is not None:
+            start, near = corrected, min(_CORRECTED * near, self.doubt_corrected)
         while self.stages:
             outcome = self.stages[-1].driver.solve(limits, start, self.exact, near)
             outcome, certain = self._certified(outcome, limits)
             if certain:
-                self._learn(level, outcome.multipliers, guesses)
+                self._learn(level, outcome.multipliers, guesses, corrected)
                 reductions = tuple(stage.reduction for stage in self.stages)
                 return replace(outcome, reductions=reductions)
             # Where the bounds cannot be met but by rows that were left out, the multipliers
@@ -173,7 +185,7 @@ class Path:
             start = outcome.multipliers if abs(outcome.gap) <= _NEARLY else start
             self.stages.pop()
         outcome = self.driver.solve(limits, start, self.exact, near)
-        self._learn(level, outcome.multipliers, guesses)
+        self._learn(level, outcome.multipliers, guesses, corrected)
         return outcome
 
     def _guesses(self, level: int) -> list[np.ndarray]:
@@ -203,16 +215,38 @@ class Path:
         # A bound that is open on one side allows no multiplier of that sign.
         return [limits.admissible(guess) for guess in guesses]
 
-    def _learn(self, level: int, multipliers: np.ndarray, guesses: list[np.ndarray]) -> None:
+    def _corrected(self, level: int, guess: np.ndarray, near: float) -> np.ndarray | None:
+        """Return the guess put right on the rows left; None where that is no help."""
+        driver = self.stages[-1].driver if self.stages else self.driver
+        if near <= 0 or len(driver.rows) <= self.many:
+            return None
+        corrected = driver.corrected(self.problems[level], guess, near)
+        # Ties have no curvature: a step that far is one into the void.
+        is_near = self._distance(level, corrected, guess) <= _FARTHEST * near
+        return corrected if is_near else None
+
+    def _learn(
+        self,
+        level: int,
+        multipliers: np.ndarray,
+        guesses: list[np.ndarray],
+        corrected: np.ndarray | None,
+    ) -> None:
         """Note how far each guess was from where the level ended."""
-        basis, reach = self.probe
         for number, guess in enumerate(guesses):
-            missed = basis @ self.problems[level].prices(guess - multipliers)
-            self.doubts[number] = float(np.quantile(np.abs(missed) / reach, 0.99))
+            self.doubts[number] = self._distance(level, guess, multipliers)
+        if corrected is not None:
+            self.doubt_corrected = self._distance(level, corrected, multipliers)
         if not self.solved:
             # The first guess had nothing to be put right by.
             self.doubts[0] *= _CORRECTED
         self.solved.append((level, multipliers))
+
+    def _distance(self, level: int, one: np.ndarray, other: np.ndarray) -> float:
+        """Return what most margins differ by at two vectors of multipliers, in units of prices."""
+        basis, reach = self.probe
+        missed = basis @ self.problems[level].prices(one - other)
+        return float(np.quantile(np.abs(missed) / reach, 0.99))
 
     def _certified(self, outcome: Outcome, limits: Constraints) -> tuple[Outcome, bool]:
         """Return an outcome of the last stage as one of all rows, and whether it will do.
@@ -244,10 +278,13 @@ class Path:
             self.n_reductions += 1
             levels = range(level, len(self.problems))
             self._reduce(self.driver, levels, drift, _WIDENING * self.error + np.abs(drift))
-        if len(self.stages) == 1:
+        doubt = min(self.doubts)
+        if len(self.stages) == 1 and doubt < self.too_doubtful:
             levels = range(level, min(level + _CHUNK, len(self.problems)))
-            room = _CHUNK_WIDENING * min(self.doubts) * self.driver.rows.price_unit
+            room = _CHUNK_WIDENING * doubt * self.driver.rows.price_unit
             self._reduce(self.stages[0].driver, levels, drift, room)
+            # A pass in vain is not tried again until a good deal more is known.
+            self.too_doubtful = doubt / 2 if len(self.stages) == 1 else np.inf
 
     def _reduce(self, driver: Driver, levels: range, drift: np.ndarray, room: np.ndarray) -> None:
         centers = [

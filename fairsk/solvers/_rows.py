@@ -17,10 +17,19 @@ from scipy import sparse
 
 from fairsk.solvers._atoms import group_identical
 
-__all__ = ["Band", "Rows", "Sweep"]
+__all__ = ["Band", "Rows", "Sweep", "weighted_gram"]
 
 # Entries of the basis held in float64 at a time: 4 MiB, which stays in the cache.
 _BLOCK_ENTRIES = 2**19
+# Entries up to which a sparse basis is made dense: a product takes less than its overhead.
+_FEW_ENTRIES = 2**16
+
+
+def weighted_gram(basis: np.ndarray | sparse.csr_array, weights: np.ndarray) -> np.ndarray:
+    """Return ``basis.T @ diag(weights) @ basis``."""
+    if sparse.issparse(basis):
+        return (basis.T @ basis.multiply(weights[:, None])).toarray()
+    return basis.T @ (basis * weights[:, None])
 
 
 @dataclass(frozen=True)
@@ -207,8 +216,10 @@ class Rows:
         return Sweep(margins, moments, value, prices)
 
     def take(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | sparse.csr_array]:
-        """Return scores and float64 basis of some rows."""
+        """Return scores and float64 basis of some rows, dense if it is small."""
         basis = self.basis[index]
+        if sparse.issparse(basis) and basis.shape[0] * basis.shape[1] <= _FEW_ENTRIES:
+            basis = basis.toarray()
         return self.scores[index], basis.astype(np.float64, copy=False)
 
     def sample(self, size: int, rng: np.random.Generator) -> Rows:
@@ -246,9 +257,9 @@ class Rows:
             scores, basis, weights, index, atom, moments, value, start, radius, sweep.prices, room
         )
 
-    def count_within(self, margins: np.ndarray, distance: float) -> int:
-        """Return how many rows a change of all prices by so many units may reach."""
-        return int(np.count_nonzero(np.abs(margins) <= distance * self.reach))
+    def within(self, margins: np.ndarray, distance: float) -> np.ndarray:
+        """Return which rows a change of all prices by so many units may reach."""
+        return np.abs(margins) <= distance * self.reach
 
     def _nearest(self, margins: np.ndarray, size: int) -> tuple[np.ndarray, float]:
         """Return the rows which a change of the prices reaches first, and how large it is."""

@@ -10,7 +10,7 @@ gap of the band falls to rounding error, usually after one or two programs.
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import optimize
 
 from fairsk.solvers._constraints import Constraints
 from fairsk.solvers._rows import Band
@@ -45,10 +45,10 @@ class _Program:
         rows = (band.basis[chosen] @ limits.contrasts.T) * self.weights[:, None]
         self.size = np.abs(rows).max(axis=0)
         self.size[self.size == 0] = 1.0
-        eye = sparse.eye_array(len(self.size))
-        # Columns: the decisions, the value of each row, and what it misses its bounds by.
-        columns = [sparse.csr_array((rows / self.size).T), -eye, eye, -eye]
-        self.matrix = sparse.hstack(columns, format="csc")
+        eye = np.eye(len(self.size))
+        # Columns: the decisions, the value of each row, and what it misses its bounds by. They
+        # are few: to put sparse ones side by side takes longer than to solve the program.
+        self.matrix = np.hstack([(rows / self.size).T, -eye, eye, -eye])
 
     def solve(self, gain, low, high, lower, upper):
         """Maximise the gain of decisions in [low, high] whose values are in [lower, upper].
@@ -194,6 +194,10 @@ def _polished(
     more on ours. A second program, for the change of the atoms on the boundary in units of
     what is missing, has the same tolerance in those units.
     """
+    values = limits.contrasts @ band.total_moments(decision)
+    missing = limits.residual(multipliers, values).max(initial=0.0)
+    if not _EXACT < missing < _ROUNDING:
+        return decision
     floor = np.where(multipliers > 0, limits.upper, limits.lower)
     ceiling = np.where(multipliers < 0, limits.lower, limits.upper)
     margins = band.margins(limits.prices(multipliers))
@@ -201,11 +205,11 @@ def _polished(
     tied = np.flatnonzero(~fractional & (np.abs(margins) <= _TIED * spread))
     few = tied[:: 1 + len(tied) // _MOST_TIED]
     chosen = np.sort(np.concatenate([np.flatnonzero(fractional), few]))
-    program = _Program(band, chosen, limits) if len(chosen) else None
-    values = limits.contrasts @ band.total_moments(decision)
-    missing = limits.residual(multipliers, values).max(initial=0.0)
+    if len(chosen) == 0:
+        return decision
+    program = _Program(band, chosen, limits)
     for _ in range(_MAX_POLISH):
-        if program is None or not _EXACT < missing < _ROUNDING:
+        if missing <= _EXACT:
             break
         solved = program.solve(
             np.zeros(len(chosen)),

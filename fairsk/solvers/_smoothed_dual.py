@@ -18,12 +18,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+from scipy.linalg import lapack
 
 from fairsk.solvers._constraints import Constraints, support
-from fairsk.solvers._rows import Band
+from fairsk.solvers._rows import Band, weighted_gram
 
-__all__ = ["Annealed", "anneal"]
+__all__ = ["Annealed", "anneal", "quadratic_step"]
 
 _MAX_STEPS = 60
 _MAX_TEMPERATURES = 14
@@ -83,15 +83,18 @@ def _newton_point(
         chosen = np.flatnonzero(free)
         if len(chosen) == 0:
             return step
-        factor = linalg.cho_factor(hessian[np.ix_(chosen, chosen)], check_finite=False)
-        step[chosen] = -linalg.cho_solve(factor, slope[chosen], check_finite=False)
+        # LAPACK itself: for a few rows, the checks of scipy.linalg take most of the time.
+        _, solved, info = lapack.dposv(hessian[np.ix_(chosen, chosen)], slope[chosen])
+        if info:
+            raise np.linalg.LinAlgError("The smoothed dual has no positive curvature.")
+        step[chosen] = -solved
         wrong = free & (x == 0) & (step * sign < 0) & ~fixed
         if not wrong.any():
             return step
         free &= ~wrong
 
 
-def _quadratic_step(
+def quadratic_step(
     hessian: np.ndarray,
     linear: np.ndarray,
     lower: np.ndarray,
@@ -154,11 +157,7 @@ class _Smoothed:
 
     def hessian(self, margins: np.ndarray) -> np.ndarray:
         active = np.flatnonzero(np.abs(margins) < self.tau)
-        basis, weights = self.band.basis[active], self.band.weights[active] / (2 * self.tau)
-        if isinstance(basis, np.ndarray):
-            gram = basis.T @ (basis * weights[:, None])
-        else:
-            gram = (basis.T @ basis.multiply(weights[:, None])).toarray()
+        gram = weighted_gram(self.band.basis[active], self.band.weights[active] / (2 * self.tau))
         return self.contrasts @ gram @ self.contrasts.T
 
     def line_search(self, multipliers, step, margins, change) -> float:
@@ -207,7 +206,7 @@ class _Smoothed:
                 break
             hessian = self.hessian(margins)
             hessian[np.diag_indices_from(hessian)] += damping * floor_curvature
-            target = _quadratic_step(hessian, -values, self.lower, self.upper, multipliers)
+            target = quadratic_step(hessian, -values, self.lower, self.upper, multipliers)
             step = target - multipliers
             if not step.any():
                 break

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from _problems import aware_problem, blind_problem
+from _problems import aware_problem, blind_problem, tied_problem
 from numpy.testing import assert_allclose
 
 from fairsk.solvers import InfeasibleConstraintsError, solve_plug_in, solve_plug_in_path
+from fairsk.solvers._constraints import Constraints
+from fairsk.solvers._driver import Driver
+from fairsk.solvers._rows import Rows
 
 
 @pytest.mark.parametrize("make", [aware_problem, blind_problem])
@@ -51,6 +54,31 @@ def test_many_rows_are_led_by_samples_of_growing_size(make):
         assert solution.exact
         single = solve_plug_in(scores, basis, contrasts, *bounds)
         assert_allclose(solution.objective, single.objective, atol=2e-9)
+
+
+def test_guesses_are_corrected_only_where_there_is_curvature():
+    """Rows tied on the boundary have none: a Newton step from them leads anywhere."""
+    scores, basis, contrasts, _, _ = tied_problem(2, 45_011, 9, 0.0)
+    levels = [(-t, t) for t in (0.12, 0.06, 0.05, 0.005)]
+    for solution in solve_plug_in_path(scores, basis, contrasts, levels):
+        assert solution.exact
+
+
+@pytest.mark.parametrize("make", [aware_problem, blind_problem])
+def test_a_correction_leaves_a_small_part_of_the_error(make):
+    scores, basis, contrasts, _, _ = make(3, 100_003, 4, 0.0)
+    limits = Constraints(contrasts, np.full(4, -0.02), np.full(4, 0.02))
+    driver = Driver(Rows(scores, basis, np.full(len(scores), 1 / len(scores))))
+    multipliers = driver.solve(limits, None, exact=True).multipliers
+    rng = np.random.default_rng(0)
+    guess = multipliers * (1 + 0.05 * rng.standard_normal(4))
+
+    def missed(point):
+        # Parity of all groups has one constraint too many: margins tell, not multipliers.
+        change = np.abs(basis @ limits.prices(point - multipliers))
+        return float((change / driver.rows.reach).mean())
+
+    assert missed(driver.corrected(limits, guess, missed(guess))) < 0.3 * missed(guess)
 
 
 def test_ratio_levels_bring_their_contrasts():

@@ -8,12 +8,12 @@ from _problems import tied_problem
 
 from fairsk.solvers._constraints import Constraints, support
 from fairsk.solvers._rows import Rows
-from fairsk.solvers._smoothed_dual import _quadratic_step, anneal
+from fairsk.solvers._smoothed_dual import anneal, quadratic_step
 
 
 @pytest.mark.parametrize("curvature", [1.0, 1e4, 1e8])
 @pytest.mark.parametrize("seed", range(12))
-def test_quadratic_step_is_the_minimum(seed, curvature):
+def testquadratic_step_is_the_minimum(seed, curvature):
     rng = np.random.default_rng(seed)
     r = 6
     root = rng.normal(size=(r, r))
@@ -23,7 +23,7 @@ def test_quadratic_step_is_the_minimum(seed, curvature):
     linear = rng.normal(size=r)
     lower, upper = -rng.random(r), rng.random(r)
     upper[0] = lower[0]
-    found = _quadratic_step(hessian, linear, lower, upper, start)
+    found = quadratic_step(hessian, linear, lower, upper, start)
     gradient = hessian @ (found - start) + linear
     residual = Constraints(np.eye(r), lower, upper).residual(found, -gradient)
     # The digits of a coordinate of size 1, times the curvature.

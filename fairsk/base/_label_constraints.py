@@ -227,7 +227,8 @@ class _LabelSearch:
         best_key = (np.inf, np.inf)
         for _ in range(MAX_ROUNDS):
             try:
-                rule = self._solve(bound, program, initial)
+                # Only an error for the caller has to say how far the bound is out of reach.
+                rule = self._solve(bound, program, initial, find_relaxation=best is None)
             except InfeasibleConstraintsError:
                 if best is None:
                     raise
@@ -289,7 +290,13 @@ class _LabelSearch:
             return replace(other, gap=0.0), still
         return rule, missing
 
-    def _solve(self, bound: float, program: np.ndarray, initial: np.ndarray | None) -> BayesRule:
+    def _solve(
+        self,
+        bound: float,
+        program: np.ndarray,
+        initial: np.ndarray | None,
+        find_relaxation: bool,
+    ) -> BayesRule:
         return solve_bayes_rule(
             self.problem,
             self.sample.joint,
@@ -298,6 +305,7 @@ class _LabelSearch:
             shift=program[0],
             margin=program[1],
             initial=initial,
+            find_relaxation=find_relaxation,
         )
 
     def _rows(self, decision: np.ndarray, bound: float) -> tuple[LabelRows, LinearConstraints]:

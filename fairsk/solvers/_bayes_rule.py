@@ -201,6 +201,7 @@ def solve_bayes_rule(
     shift: np.ndarray | float = 0.0,
     margin: np.ndarray | float = 0.0,
     initial: np.ndarray | None = None,
+    find_relaxation: bool = True,
 ) -> BayesRule:
     """The most accurate rule within a bound, under the model's probabilities.
 
@@ -216,6 +217,8 @@ def solve_bayes_rule(
         The constraint rows are moved down by `shift` and tightened by `margin`.
     initial : ndarray of shape (n_multipliers,), optional
         Signed multipliers to start from.
+    find_relaxation : bool, default=True
+        As in :func:`solve_plug_in`.
 
     Returns
     -------
@@ -236,6 +239,7 @@ def solve_bayes_rule(
             upper - shift,
             sample_weight=weight,
             initial_multipliers=start,
+            find_relaxation=find_relaxation,
         )
 
     solution = solve(problem.cost)

@@ -44,6 +44,7 @@ def solve_plug_in(
     sample_weight=None,
     initial_multipliers=None,
     exact: bool = True,
+    find_relaxation: bool = True,
     random_state: int = 0,
 ) -> PlugInSolution:
     r"""Find the decision rule of largest mean score under bounds on its moments.
@@ -82,6 +83,9 @@ def solve_plug_in(
         If False, stop at the smoothed dual and return the rule
         ``scores > basis @ contrasts.T @ multipliers`` as it is, with its gap and its
         violation measured, for which no promise is made.
+    find_relaxation : bool, default=True
+        Whether an error for constraints that cannot be met tells the smallest relaxation,
+        which can take many times as long as a solution. Otherwise that is NaN.
     random_state : int, default=0
         Seed of the samples from which large problems are started.
 
@@ -134,7 +138,8 @@ def solve_plug_in(
     rows = _Problem(scores, basis, sample_weight, random_state)
     limits = check_constraints(contrasts, lower, upper, rows.n_basis)
     start = _check_start(initial_multipliers, limits)
-    return rows.solve(limits, partial(rows.driver.solve, limits, start, exact), exact)
+    search = partial(rows.driver.solve, limits, start, exact)
+    return rows.solve(limits, search, exact, find_relaxation)
 
 
 def solve_plug_in_path(
@@ -239,13 +244,19 @@ class _Problem:
         return len(np.unique(hashes)) < _DISTINCT * len(hashes)
 
     def solve(
-        self, limits: Constraints, search: Callable[[], Outcome], exact: bool
+        self,
+        limits: Constraints,
+        search: Callable[[], Outcome],
+        exact: bool,
+        find_relaxation: bool = True,
     ) -> PlugInSolution:
         if (limits.lower > limits.upper).any():
-            self._raise_infeasible(limits)
+            self._check_feasible(limits, find_relaxation)
         outcome = search()
-        if outcome.infeasible or (exact and outcome.violation > _VIOLATION):
-            self._raise_infeasible(limits)
+        if outcome.infeasible:
+            self._check_feasible(limits, find_relaxation)
+        elif exact and outcome.violation > _VIOLATION:
+            self._check_feasible(limits)
         solution = self._solution(outcome)
         if exact and not solution.exact:
             warnings.warn(
@@ -257,7 +268,10 @@ class _Problem:
             )
         return solution
 
-    def _raise_infeasible(self, limits: Constraints) -> None:
+    def _check_feasible(self, limits: Constraints, find_relaxation: bool = True) -> None:
+        """Raise unless the constraints can be met after all, to the solver's accuracy."""
+        if not find_relaxation:
+            raise InfeasibleConstraintsError("No decision rule meets the constraints.", np.nan)
         relaxation = smallest_relaxation(self.driver.rows, limits)
         if relaxation > _VIOLATION:
             raise InfeasibleConstraintsError(

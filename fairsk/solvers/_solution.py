@@ -19,7 +19,8 @@ class InfeasibleConstraintsError(ValueError):
     ----------
     message : str
     smallest_relaxation : float
-        Smallest ``t >= 0`` for which ``lower - t`` and ``upper + t`` can be met.
+        Smallest ``t >= 0`` for which ``lower - t`` and ``upper + t`` can be met; NaN if it was
+        not asked for.
     """
 
     def __init__(self, message: str, smallest_relaxation: float):

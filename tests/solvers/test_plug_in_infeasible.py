@@ -10,7 +10,12 @@ from _problems import aware_problem, blind_problem
 from naive_plug_in import whole_relaxation
 from numpy.testing import assert_allclose
 
-from fairsk.solvers import InfeasibleConstraintsError, solve_plug_in, solve_plug_in_path
+from fairsk.solvers import (
+    InfeasibleConstraintsError,
+    _plug_in,
+    solve_plug_in,
+    solve_plug_in_path,
+)
 
 GOOD = {
     "scores": [0.1, -0.2, 0.3],
@@ -36,6 +41,19 @@ def test_smallest_relaxation(make, n, shift):
     assert relaxed.violation <= 1e-9
     again = pickle.loads(pickle.dumps(caught.value))
     assert again.smallest_relaxation == found and str(again) == str(caught.value)
+
+
+@pytest.mark.parametrize("n", [211, 60_011])
+def test_relaxation_is_found_when_asked_for(n, monkeypatch):
+    scores, basis, contrasts, lower, upper = blind_problem(0, n, 5, 0.05)
+    lower[1], upper[1] = 0.6, 0.7
+    crossed = lower.copy()
+    crossed[0] = upper[0] + 0.3
+    monkeypatch.setattr(_plug_in, "smallest_relaxation", None)
+    for low in (lower, crossed):
+        with pytest.raises(InfeasibleConstraintsError, match="^No decision rule") as caught:
+            solve_plug_in(scores, basis, contrasts, low, upper, find_relaxation=False)
+        assert np.isnan(caught.value.smallest_relaxation)
 
 
 def test_crossed_bounds_are_infeasible():

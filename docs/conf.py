@@ -19,13 +19,14 @@ version = release = fairsk.__version__
 extensions = [
     "api_pages",
     "mathml",
-    "myst_parser",
+    "myst_nb",
+    "notebook_pages",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_gallery.gen_gallery",
 ]
-source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["_build", "_ext", "_templates", "auto_examples/**/*.ipynb"]
 templates_path = ["_templates"]
 default_role = "py:obj"
@@ -63,6 +64,8 @@ sphinx_gallery_conf = {
 # --------------------------------------------------------------------- pages
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
+# The tests run the notebooks; the pages show what they are stored with.
+nb_execution_mode = "off"
 # Headings of a table of benchmarks may skip a level.
 suppress_warnings = ["myst.header"]
 

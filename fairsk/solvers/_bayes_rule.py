@@ -16,8 +16,9 @@ from fairsk.solvers._plug_in import PlugInSolution, solve_plug_in
 
 # Scores are probabilities minus thresholds of order one; rounding errors stay far below this.
 TIE_TOLERANCE = 1e-9
-# A shift of the cost that moves whole tied groups off their common threshold; it costs less than
-# itself in accuracy and gives the rule a threshold that other data can be compared with.
+# A shift of a group's cost that moves it, where it is tied as a whole, off its common threshold; it
+# costs less than itself in accuracy and gives the rule a threshold that other data can be compared
+# with.
 COST_PERTURBATION = 1e-3
 # Up to 2 ** this many roundings of the tied atoms are all tried.
 MAX_ENUMERATED_TIES = 10
@@ -230,9 +231,9 @@ def solve_bayes_rule(
     basis = joint.basis(constraints.coefficients)
     start = None if initial is None else constraints.from_signed(initial)
 
-    def solve(cost: float) -> PlugInSolution:
+    def solve(nudge: np.ndarray | float = 0.0) -> PlugInSolution:
         return solve_plug_in(
-            joint.posterior - cost,
+            joint.posterior - problem.cost - nudge,
             basis,
             constraints.contrasts,
             lower - shift,
@@ -242,16 +243,16 @@ def solve_bayes_rule(
             find_relaxation=find_relaxation,
         )
 
-    solution = solve(problem.cost)
-    rule = _rule(problem, constraints, joint, solution, problem.cost)
+    solution = solve()
+    rule = _rule(problem, constraints, joint, solution)
     if _is_degenerate(rule, constraints):
         tied = np.flatnonzero((np.abs(rule.scores(joint)) <= TIE_TOLERANCE) & (weight > 0))
         groups, _, place = _distinct(joint.keys(tied, coarse=True))
         moved = None
         if not (joint.is_aware and _makes_up_for_cost(constraints, groups)):
-            cost = problem.cost + COST_PERTURBATION
-            other = solve(cost)
-            moved = _rule(problem, constraints, joint, other, cost)
+            nudges = _nudges(problem, total)
+            other = solve(joint.weighted(nudges))
+            moved = _rule(problem, constraints, joint, other, nudges)
         if moved is None or _is_degenerate(moved, constraints):
             by_group = [tied[place == k] for k in range(len(groups))]
             rule = _coarsen_ties(rule, joint, weight, solution, groups, by_group)
@@ -267,13 +268,13 @@ def _rule(
     constraints: LinearConstraints,
     joint: JointProbabilities,
     solution: PlugInSolution,
-    cost: float,
+    nudges: np.ndarray | float = 0.0,
 ) -> BayesRule:
     """The rule of a solution, ties still as the randomised solution has them."""
     signed = constraints.to_signed(solution.multipliers)
     bare = BayesRule(
-        cell_costs=constraints.cell_costs(signed),
-        cost=cost,
+        cell_costs=constraints.cell_costs(signed) + nudges,
+        cost=problem.cost,
         multipliers=signed,
         multiplier_names=constraints.multiplier_names,
         tie_keys=np.zeros((0, 1)),
@@ -317,6 +318,19 @@ def _whole_or_none(decision: np.ndarray) -> np.ndarray:
     return np.column_stack(
         [np.where(decision > 0.5, -np.inf, np.inf), np.full(len(decision), np.inf)]
     )
+
+
+def _nudges(problem: RuleProblem, total: np.ndarray) -> np.ndarray:
+    """A small cost of selecting anybody of a group, as cell costs of shape (2, n_groups).
+
+    A group that has to be decided less accurately gets there by a lower threshold where most of its
+    labels are negative, and by a higher one where most are positive: the other way soon ends, with
+    nobody or everybody selected, and goes on with decisions turned round. The nudges of families
+    differ in size, so that none cancel out.
+    """
+    sign = np.where(total[1] > problem.cost * total.sum(axis=0), 1.0, -1.0)
+    size = COST_PERTURBATION * 0.5 ** np.asarray(problem.family_of, dtype=float)
+    return np.tile(sign * size, (2, 1))
 
 
 def _makes_up_for_cost(constraints: LinearConstraints, groups: np.ndarray) -> bool:

@@ -23,13 +23,15 @@ _MAX_ROUNDS = 40
 _FIRST_SAMPLE = 20_000
 _FIRST_BAND = 40_000, 400
 _NEAR_BAND = 2_000, 100
-_ALL_AT_ONCE = 1_500
+_ALL_AT_ONCE = 500
 # How many times the distance expected a band made for it reaches: one that is left too
 # early costs a pass over all rows, more rows little.
 _WIDE = 2.0
 # How many times as large the next band is where the optimum was outside of more than two.
 _WIDER = 3
 _LEAST_TEMPERATURE = 1e-4
+# Spread of the scores, as a share of their size, below which they count as equal.
+_LEAST_SPREAD = 1e-6
 # Curvature added to that of the rows near the boundary, where there may be none, as a share of
 # what scores spread evenly would have.
 _DAMPING = 1e-6
@@ -68,9 +70,11 @@ class Driver:
         total = weights.sum()
         self.worst_value = float(np.minimum(scores, 0.0) @ weights)
         self.unit = float(np.abs(scores) @ weights) or 1.0
-        mean = float(scores @ weights) / total
+        mean, size = float(scores @ weights) / total, self.unit / total
         variance = float((scores * scores) @ weights) / total - mean * mean
-        self.spread = float(np.sqrt(max(variance, 0.0))) or self.unit / total
+        # Equal scores have no spread but that of rounding, which is no unit for anything.
+        is_spread = variance > (_LEAST_SPREAD * size) ** 2
+        self.spread = float(np.sqrt(variance)) if is_spread else size
 
     def on(self, rows: Rows) -> Driver:
         """Return a driver for the rows left of these, with the units of them all."""
@@ -307,7 +311,7 @@ class Driver:
         band = self.rows.band(sweep, len(self.rows))
         decision = (band.scores > 0).astype(np.float64)
         found = Annealed(scale * 0.0, decision, 0.0, converged=True)
-        decision, multipliers = self._sift(band, limits, found, _program(len(scale), None))
+        decision, multipliers = self._sift(band, limits, found, len(self.rows))
         after = self.rows.sweep(limits.prices(multipliers))
         if not exact:
             decision = (band.margins(after.prices) > 0).astype(np.float64)
@@ -341,6 +345,4 @@ class Driver:
 
 def _program(n_constraints: int, near: float | None) -> int:
     """Return the number of atoms in one linear program: fewer where more is known."""
-    if near is None:
-        return max(400, 12 * n_constraints)
-    return 50 + 6 * n_constraints
+    return (150 if near is None else 50) + 6 * n_constraints

@@ -34,6 +34,8 @@ _TOLERANCE, _CONVERGED = 1e-9, 1e-6
 # least this share of them stays so at two temperatures in a row: at colder ones they would
 # only ask for multipliers beyond double precision.
 _STAYING, _IN_A_ROW = 0.95, 2
+# Least curvature in any direction, as a share of the largest.
+_ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,11 @@ def _newton_point(
         chosen = np.flatnonzero(free)
         if len(chosen) == 0:
             return step
+        block = hessian[np.ix_(chosen, chosen)]
+        # Rounding alone can make a curvature negative that is zero.
+        block[np.diag_indices_from(block)] += _ROUNDING * block.diagonal().max()
         # LAPACK itself: for a few rows, the checks of scipy.linalg take most of the time.
-        _, solved, info = lapack.dposv(hessian[np.ix_(chosen, chosen)], slope[chosen])
+        _, solved, info = lapack.dposv(block, slope[chosen])
         if info:
             raise np.linalg.LinAlgError("The smoothed dual has no positive curvature.")
         step[chosen] = -solved

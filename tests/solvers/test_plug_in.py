@@ -175,6 +175,19 @@ def test_ties_are_decided_together(n):
     assert len(np.unique(atom[solution.randomized])) <= np.count_nonzero(solution.multipliers)
 
 
+@pytest.mark.parametrize(("seed", "score"), [(68, 0.7), (509, 1.2), (538, 0.7), (788, 0.7)])
+def test_equal_scores(seed, score):
+    """A model that says the same of everybody: the variance of its scores is rounding error."""
+    n, rng = 485, np.random.default_rng(seed)
+    basis, contrasts = 4 * rng.dirichlet(np.ones(4), size=n), rng.normal(size=(3, 4))
+    weight = rng.random(n) if seed % 2 else None
+    solution = solve_plug_in(np.full(n, score), basis, contrasts, -0.05, 0.05, sample_weight=weight)
+    assert solution.exact
+    low, high = np.full(3, -0.05), np.full(3, 0.05)
+    best, _ = whole_program(np.full(n, score), basis, contrasts, low, high, weight)
+    assert_allclose(solution.objective, best, atol=1e-7)
+
+
 def test_one_heavy_tie_among_distinct_rows():
     # Nine tenths of the rows are distinct, so that they aren't merged at the outset.
     scores, basis, *limits = aware_problem(11, 60_013, 4, 0.0)

@@ -47,7 +47,7 @@ _MAX_REDUCTIONS = 4
 _MOST = 0.5
 # Levels that share the rows left for a few, and how many times farther than the last level
 # from its guess these may end up.
-_CHUNK = 6
+_CHUNK = 5
 _CHUNK_WIDENING = 6.0
 # Rows, growing with the number of constraints, from which a guess is corrected on them all before
 # the rows near it are chosen: that takes one pass, and leaves a tenth of the error.

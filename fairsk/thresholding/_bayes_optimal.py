@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any, ClassVar
 
 import numpy as np
@@ -104,7 +105,7 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
     n_jobs : int, default=None
         Folds fitted at the same time.
     verbose : int, default=0
-        Progress over the folds, as in joblib.
+        Progress over the folds, as in joblib, and over the bounds of `path`.
     random_state : int, default=None
         Seeds the folds, the resampling and the randomised ties.
 
@@ -301,16 +302,20 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
         for level in levels:
             settings.check_bound(float(level))
         estimators: list[Any] = [None] * len(levels)
+        parameter = "tolerance" if self.measure == "difference" else "ratio_bound"
         initial = None
         # From loose to tight, each solution is a good start for the next.
         order = np.argsort(levels if self.measure == "ratio" else -levels, kind="stable")
-        for place in order:
-            bound = float(levels[place])
+        for done, place in enumerate(order, start=1):
+            bound, start = float(levels[place]), time.perf_counter()
             rule = choose_rule(settings, self._tuning_sample, bound=bound, initial=initial)
             point = copy.copy(self)
-            setattr(point, "tolerance" if self.measure == "difference" else "ratio_bound", bound)
+            setattr(point, parameter, bound)
             point._set_rule(rule, bound)
             estimators[place], initial = point, rule.multipliers
+            if self.verbose:
+                seconds = time.perf_counter() - start
+                print(f"[path] {done} of {len(order)}: {parameter}={bound:g}, {seconds:.1f} s")
         if not settings.is_exact:
             # The search on observed labels can leave a looser bound the less accurate rule.
             for looser, tighter in zip(order[-2::-1], order[:0:-1], strict=True):

@@ -110,6 +110,16 @@ def test_path_is_the_trade_off(compas, aware):
     assert len(str(path).splitlines()) == 1 + len(bounds)
 
 
+def test_path_tells_how_far_it_is_when_asked(compas, capsys):
+    model = fit(compas, measure="ratio", ratio_bound=0.5)
+    model.path([0.9, 0.6])
+    assert capsys.readouterr().out == ""
+    model.set_params(verbose=1).path([0.9, 0.6])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("[path] 1 of 2: ratio_bound=0.6, ")
+    assert second.startswith("[path] 2 of 2: ratio_bound=0.9, ")
+
+
 def test_path_needs_groups_and_free_multipliers(compas):
     X, y, groups = compas
     model = fit(compas, multipliers=[0.0, 0.0])

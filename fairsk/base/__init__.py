@@ -5,6 +5,7 @@ from fairsk.base._channels import SensitiveFeaturesMixin, SensitiveFeaturesWarni
 from fairsk.base._contract import UNSEEN, BaseFairClassifier
 from fairsk.base._group_values import check_group_values, values_by_group
 from fairsk.base._label_constraints import (
+    BOUND_PARAMETERS,
     LabelRows,
     expected_values,
     label_rows,
@@ -43,6 +44,7 @@ from fairsk.base._tuning import (
 )
 
 __all__ = [
+    "BOUND_PARAMETERS",
     "UNSEEN",
     "BaseFairClassifier",
     "BracketSearch",

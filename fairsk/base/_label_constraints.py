@@ -25,6 +25,8 @@ from fairsk.solvers import (
     solve_bayes_rule,
 )
 
+# The parameter that each measure is bounded by.
+BOUND_PARAMETERS = {"difference": "tolerance", "ratio": "ratio_bound"}
 N_RESAMPLES = 2000
 # The labelled rates move in steps of one row, so a fixed point is sought to that grain only.
 MAX_ROUNDS = 12
@@ -365,7 +367,7 @@ def _promise_error(
     search: _LabelSearch, bound: float, confidence: float, missing: float
 ) -> InfeasibleConstraintsError:
     difference = search.problem.measure == "difference"
-    what = "tolerance" if difference else "ratio_bound"
+    what = BOUND_PARAMETERS[search.problem.measure]
     nearest = search.nearest_promise(bound, missing)
     advice = ""
     if nearest is not None:

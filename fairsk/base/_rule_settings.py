@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fairsk.base._label_constraints import solve_on_labels
+from fairsk.base._label_constraints import BOUND_PARAMETERS, solve_on_labels
 from fairsk.base._tuning import CALIBRATIONS, TuningSample
 from fairsk.notions import CONTRASTS, MEASURES, LinearConstraints, cell_masses, get_notion
 from fairsk.solvers import BayesRule, RuleProblem, rule_from_multipliers, solve_bayes_rule
@@ -72,7 +72,7 @@ class RuleSettings:
     @property
     def bound(self) -> float:
         """The bound that the measure uses."""
-        return self.tolerance if self.measure == "difference" else self.ratio_bound
+        return getattr(self, BOUND_PARAMETERS[self.measure])
 
     @property
     def is_exact(self) -> bool:

@@ -77,6 +77,7 @@ class BayesRule:
     Attributes
     ----------
     cell_costs : ndarray of shape (2, n_groups)
+        Those of the multipliers, and a small cost of each group where whole groups were tied.
     cost : float
     multipliers : ndarray of shape (n_multipliers,)
         Signed Lagrange multipliers of the constraints.

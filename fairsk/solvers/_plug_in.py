@@ -253,10 +253,9 @@ class _Problem:
         if (limits.lower > limits.upper).any():
             self._check_feasible(limits, find_relaxation)
         outcome = search()
-        if outcome.infeasible:
-            self._check_feasible(limits, find_relaxation)
-        elif exact and outcome.violation > _VIOLATION:
-            self._check_feasible(limits)
+        if outcome.infeasible or (exact and outcome.violation > _VIOLATION):
+            # Where the dual proves nothing, the relaxation is what tells.
+            self._check_feasible(limits, find_relaxation or not outcome.infeasible)
         solution = self._solution(outcome)
         if exact and not solution.exact:
             warnings.warn(
@@ -268,8 +267,8 @@ class _Problem:
             )
         return solution
 
-    def _check_feasible(self, limits: Constraints, find_relaxation: bool = True) -> None:
-        """Raise unless the constraints can be met after all, to the solver's accuracy."""
+    def _check_feasible(self, limits: Constraints, find_relaxation: bool) -> None:
+        """Raise, unless the smallest relaxation says that the constraints can be met after all."""
         if not find_relaxation:
             raise InfeasibleConstraintsError("No decision rule meets the constraints.", np.nan)
         relaxation = smallest_relaxation(self.driver.rows, limits)

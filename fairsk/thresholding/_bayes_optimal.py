@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from fairsk.base import (
+    BOUND_PARAMETERS,
     UNSEEN,
     BaseFairClassifier,
     JointSettings,
@@ -302,7 +303,7 @@ class BayesOptimalFairPostProcessor(BaseFairClassifier):
         for level in levels:
             settings.check_bound(float(level))
         estimators: list[Any] = [None] * len(levels)
-        parameter = "tolerance" if self.measure == "difference" else "ratio_bound"
+        parameter = BOUND_PARAMETERS[self.measure]
         initial = None
         # From loose to tight, each solution is a good start for the next.
         order = np.argsort(levels if self.measure == "ratio" else -levels, kind="stable")
